@@ -1,0 +1,12 @@
+from .change import compare_waves as compare_waves
+from .describe import describe as describe
+from .disclosure import suppress_small_cells as suppress_small_cells
+from .exploratory import exploratory as exploratory
+from .exploratory import parallel_analysis as parallel_analysis
+from .exploratory import suitability as suitability
+from .groups import compare_groups as compare_groups
+from .quality import screen_responses as screen_responses
+from .reliability import cronbach_alpha as cronbach_alpha
+from .reliability import reliability as reliability
+from .report import run_report as run_report
+from .result import Result as Result

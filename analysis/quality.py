@@ -1,0 +1,573 @@
+"""Careless responding: several indices a response, flagged where two agree, nothing ever dropped."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy.stats import beta
+
+from analysis.result import Result
+
+Floats = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
+
+# The four indices, in the order of the columns; each has a column `flag_<index>`.
+INDICES = ("mahalanobis", "consistency", "longstring", "page_time")
+
+_TAIL = 0.001  # of chi-squared, the usual limit for multivariate outliers (Tabachnick and Fidell)
+_CHANCE = 1.645  # normal deviate of 5 %: what one response in twenty reaches by putting answers down at random
+_RUN = 0.5  # share of the answered items in one run; ours
+_SECONDS = 2.0  # per item (Huang et al., 2012; Bowling et al., 2023)
+_AGREEING = 2  # flags that make a response careless (blueprint C20)
+_MINIMUM = 10  # answered items below which nothing is judged; ours
+_SINGULAR = 1e-3  # smallest eigenvalue of a correlation matrix below which it is shrunk
+_SHRUNK_TO = 0.05  # … to this smallest eigenvalue
+_CHUNK = 4096  # rows solved at once: bounds the memory, changes no number
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Screening(Result):
+    """Indices of careless responding, a response at a time, and how many each index flags.
+
+    Parameters
+    ----------
+    summary : pandas.DataFrame
+        Index ``index`` (mahalanobis, consistency, longstring, page_time, careless); columns
+        ``n`` (responses that the index could judge), ``flagged``, ``percent`` (of n) and ``limit``.
+    """
+
+    summary: pd.DataFrame
+
+
+def screen_responses(
+    items: pd.DataFrame,
+    *,
+    reverse: Collection[str] | Mapping[str, bool] | pd.Series,
+    subscales: Mapping[str, Sequence[str]],
+    page_seconds: pd.DataFrame | pd.Series | None = None,
+    page_items: Mapping[str, int] | None = None,
+    codes: Sequence[int] | None = None,
+    minimum: int | None = None,
+) -> Screening:
+    """Flag responses that were probably given without reading, and drop none of them.
+
+    Parameters
+    ----------
+    items : pandas.DataFrame
+        Response × item: answers as given (not turned), in the order in which they were asked,
+        missing where blank or off-scale.
+    reverse : collection of str, or mapping or Series of bool by item
+        The items that are reverse-keyed.
+    subscales : mapping of str to sequence of str
+        The items of each subscale. An item that belongs to none still counts in the Mahalanobis
+        distance and in the longest run.
+    page_seconds : pandas.DataFrame or pandas.Series, optional
+        Seconds spent, indexed by response: a frame with a column a page, or a Series with the
+        seconds per item already worked out. Missing is not judged.
+    page_items : mapping of str to int, optional
+        How many items each page (column of ``page_seconds``) held. Without it each page held one.
+    codes : sequence of int, optional
+        The codes that an answer can have. Without it the lowest and highest code that occurs.
+    minimum : int, optional
+        Answered items that a response needs to be judged. Without it 10, or half of the items
+        where there are fewer than 20.
+
+    Returns
+    -------
+    Screening
+        ``table``, index ``response``: ``answered``, ``judged``; each index (``mahalanobis`` with
+        its upper-tail ``mahalanobis_p``, ``consistency`` with its ``consistency_limit``, ``longstring``,
+        ``seconds_per_item``), missing where it could not be had; ``flag_mahalanobis``,
+        ``flag_consistency``, ``flag_longstring``, ``flag_page_time``; ``flags``, their number;
+        ``careless``, true from two flags on. ``summary`` counts the flags of each index.
+
+    Raises
+    ------
+    ValueError
+        Answers that are no numbers or outside ``codes``, items that are named but not there,
+        an item in two subscales, seconds below 0, or a doubled response id.
+
+    Notes
+    -----
+    *Mahalanobis.* The squared distance of the answered items from the mean, with p from the
+    chi-squared distribution with as many degrees of freedom as items were answered (Meade and Craig,
+    2012). Flagged in either tail (p < .001 or p > .999): answers without content lie too far out,
+    and answers that all keep to the middle lie too near. Means, and correlations, are those of all
+    pairs of answers that exist, and the distance of a response with gaps uses its own block of them:
+    nothing is imputed. Where the correlation matrix is singular or, through the gaps, indefinite
+    (smallest eigenvalue below .001), it is shrunk towards independence until the smallest is .05.
+
+    *Consistency.* The answers are turned by their key and taken from the midpoint of the scale; the index
+    is the mean product of two answers to the same subscale over the mean square of all: 1 if both
+    wordings of a subscale always say the same, 0 by chance, below 0 if they contradict each other
+    (a straight line of fives over three and three items gives −.20). It is an intraclass correlation about
+    the midpoint. Its mean and variance over all orders in which the person could have put the same
+    answers down are exact (Mantel, 1967), and the index is flagged unless it lies above chance
+    (zero, or that mean if it is higher) by more than 1.645 of those standard deviations: 95 % of the people
+    who answer at random are flagged. Only subscales with both keys are used: without a reversed item, agreement within a
+    subscale proves nothing. Other consistency indices would count the same evidence twice.
+
+    *Longstring.* The longest run of one raw answer, blanks skipped; flagged from half of the answered
+    items on. A weak aid alone.
+
+    *Page time.* The median over pages of the seconds per item; flagged below 2 (Huang et al., 2012;
+    Bowling et al., 2023). The median lets a pause on one page hide nothing.
+
+    References
+    ----------
+    Bowling, N. A., Huang, J. L., Brower, C. K., and Bragg, C. B. (2023). The quick and the careless.
+    *Organizational Research Methods*, 26, 323–352.
+    Huang, J. L., Curran, P. G., Keeney, J., Poposki, E. M., and DeShon, R. P. (2012). Detecting and
+    deterring insufficient effort responding to surveys. *Journal of Business and Psychology*, 27, 99–114.
+    Mantel, N. (1967). The detection of disease clustering and a generalized regression approach.
+    *Cancer Research*, 27, 209–220.
+    Meade, A. W., and Craig, S. B. (2012). Identifying careless responses in survey data.
+    *Psychological Methods*, 17, 437–455.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> items = pd.DataFrame(
+    ...     {"a1": [4, 5, 2], "a2": [2, 5, 4], "b1": [5, 5, 1], "b2": [1, 5, 5], "c1": [4, 5, 2], "c2": [1, 5, 4]},
+    ...     index=["r1", "r2", "r3"],
+    ... )
+    >>> screening = screen_responses(
+    ...     items, reverse=["a2", "b2", "c2"], subscales={"a": ["a1", "a2"], "b": ["b1", "b2"], "c": ["c1", "c2"]}
+    ... )
+    >>> screening.table["careless"].tolist()
+    [False, True, False]
+    """
+    answers = _answers(items)
+    low, high, observed = _range(answers, codes)
+    keys = _keys(items, reverse)
+    membership = _membership(items, subscales)
+    needed = _needed(items, minimum)
+    known = ~np.isnan(answers)
+    answered = known.sum(axis=1)
+    judged = answered >= needed
+    notes = _judged_notes(judged, answered, needed)
+    if observed:
+        notes.append(
+            f"The lowest and highest code were taken from the answers ({low:g} and {high:g}): give `codes` "
+            "where the scale is longer."
+        )
+
+    table = pd.DataFrame(index=pd.Index(items.index, name="response"))
+    table["answered"] = answered
+    table["judged"] = judged
+
+    distance, p = np.full((2, len(items)), np.nan)
+    distance[judged], p[judged] = _mahalanobis(answers[judged], list(items.columns), notes)
+    table["mahalanobis"] = distance
+    table["mahalanobis_p"] = p
+    flags = {"mahalanobis": _flag(p < _TAIL, ~np.isnan(p))}
+
+    index, limit = np.full((2, len(items)), np.nan)
+    index[judged], limit[judged] = _consistency(
+        answers[judged] - (low + high) / 2, keys, membership, list(subscales), notes
+    )
+    table["consistency"] = index
+    table["consistency_limit"] = limit
+    # A straight line equals its limit but for rounding.
+    flags["consistency"] = _flag(index <= limit + 1e-9, ~np.isnan(index))
+
+    run = _longest_run(answers)
+    table["longstring"] = pd.array(np.where(judged, run, 0), dtype="Int64")
+    table.loc[~judged, "longstring"] = pd.NA
+    flags["longstring"] = _flag(run >= _RUN * answered, judged)
+
+    seconds = _seconds_per_item(items, page_seconds, page_items, notes)
+    table["seconds_per_item"] = seconds
+    flags["page_time"] = _flag(seconds < _SECONDS, ~np.isnan(seconds))
+
+    for name in INDICES:
+        table[f"flag_{name}"] = flags[name]
+    together = table[[f"flag_{name}" for name in INDICES]]
+    table["flags"] = together.sum(axis=1).astype("int64")
+    table["careless"] = (table["flags"] >= _AGREEING).to_numpy(dtype=bool)
+    available = [name for name in INDICES if together[f"flag_{name}"].notna().any()]
+    if len(available) < _AGREEING and judged.any():
+        notes.append(
+            f"Only {len(available)} of the indices could be had, and a response is called careless on "
+            f"{_AGREEING}: nobody can be."
+        )
+    return Screening(
+        title="Careless responding",
+        table=table,
+        summary=_summary(table, judged),
+        method=(
+            "Responses were screened for careless responding with the Mahalanobis distance of the items, the "
+            "consistency of each person's answers across the two keys of each subscale compared with that of the same answers "
+            "in random order (Mantel, 1967), the longest run of one answer and, where recorded, page time "
+            "(Huang et al., 2012; Bowling et al., 2023), and called careless where two or more agreed "
+            "(Meade and Craig, 2012)."
+        ),
+        notes=tuple(
+            [
+                *notes,
+                f"{int(table['careless'].sum())} of {len(table)} responses are flagged by two or more indices. "
+                "None is left out: compare results with and without them.",
+                "Limits: p < .001 or > .999 (Mahalanobis), 95 % of random orders (consistency), half of the "
+                "answered items in one run (ours), 2 s per item (Huang et al., 2012).",
+            ]
+        ),
+    )
+
+
+def _answers(items: pd.DataFrame) -> Floats:
+    if items.index.has_duplicates or items.columns.has_duplicates:
+        doubled = [*items.index[items.index.duplicated()], *items.columns[items.columns.duplicated()]]
+        raise ValueError(
+            f"Each response and each item must be there once; doubled: {_listed(doubled)}. Rename or remove them."
+        )
+    wrong = [name for name in items.columns if not pd.api.types.is_numeric_dtype(items[name].dtype)]
+    wrong = [name for name in wrong if items[name].notna().any()]
+    if wrong:
+        raise ValueError(
+            f"Answers must be numbers or missing; text was found in: {_listed(wrong)}. Read the file with "
+            "read_responses, or turn labels into codes first."
+        )
+    values: Floats = items.astype("Float64").to_numpy(dtype=np.float64, na_value=np.nan)
+    return values
+
+
+def _range(answers: Floats, codes: Sequence[int] | None) -> tuple[float, float, bool]:
+    found = answers[~np.isnan(answers)]
+    if codes is None:
+        return (float(found.min()), float(found.max()), True) if found.size else (np.nan, np.nan, False)
+    if len(codes) < 2:
+        raise ValueError(f"`codes` needs at least two codes, it has {len(codes)}. Give every code of the scale.")
+    strange = np.setdiff1d(found, np.asarray(codes, dtype=np.float64))
+    if strange.size:
+        raise ValueError(
+            f"Answers must be one of {list(codes)}; found {_listed(f'{code:g}' for code in strange)}. Make "
+            "off-scale codes missing first."
+        )
+    return float(min(codes)), float(max(codes)), False
+
+
+def _keys(items: pd.DataFrame, reverse: Collection[str] | Mapping[str, bool] | pd.Series) -> Floats:
+    """Return +1 or −1 for each item."""
+    if isinstance(reverse, pd.Series | Mapping):
+        reversed_items = {name for name, turned in reverse.items() if turned}
+    else:
+        reversed_items = set(reverse)
+    unknown = sorted(reversed_items - set(items.columns), key=str)
+    if unknown:
+        raise ValueError(f"`reverse` names items that are not there: {_listed(unknown)}. Name columns of `items` alone.")
+    return np.where(items.columns.isin(list(reversed_items)), -1.0, 1.0)
+
+
+def _membership(items: pd.DataFrame, subscales: Mapping[str, Sequence[str]]) -> Floats:
+    """Return item × subscale, 1 where the item belongs to the subscale."""
+    named = [item for members in subscales.values() for item in members]
+    unknown = sorted(set(named) - set(items.columns), key=str)
+    if unknown:
+        raise ValueError(
+            f"`subscales` names items that are not there: {_listed(unknown)}. Name columns of `items` alone."
+        )
+    doubled = sorted({item for item in named if named.count(item) > 1}, key=str)
+    if doubled:
+        raise ValueError(f"An item can belong to one subscale; in several: {_listed(doubled)}.")
+    if not subscales:
+        return np.zeros((items.shape[1], 0))
+    return np.column_stack(
+        [items.columns.isin(list(members)).astype(np.float64) for members in subscales.values()]
+    )
+
+
+def _needed(items: pd.DataFrame, minimum: int | None) -> int:
+    if minimum is None:
+        return max(1, min(_MINIMUM, -(-items.shape[1] // 2)))
+    if minimum < 1:
+        raise ValueError(f"`minimum` must be 1 or more answered items, it is {minimum}.")
+    return minimum
+
+
+def _judged_notes(judged: Flags, answered: npt.NDArray[np.int64], needed: int) -> list[str]:
+    if judged.all():
+        return []
+    empty = int((answered == 0).sum())
+    return [
+        f"{int((~judged).sum())} of {len(judged)} responses have fewer than {needed} answered items (ours) and "
+        f"are judged by page time alone; {empty} of them answered none."
+    ]
+
+
+def _flag(value: Flags, could_be_had: Flags) -> Any:
+    return pd.arrays.BooleanArray(np.asarray(value, dtype=bool), ~np.asarray(could_be_had, dtype=bool))
+
+
+def _listed(names: Any, most: int = 10) -> str:
+    found = [str(name) for name in names]
+    more = f" and {len(found) - most} more" if len(found) > most else ""
+    return ", ".join(found[:most]) + more
+
+
+# --- Mahalanobis -----------------------------------------------------------------------------------
+
+
+def _mahalanobis(answers: Floats, names: list[str], notes: list[str]) -> tuple[Floats, Floats]:
+    """Return each row's squared distance on its answered items, and the upper-tail p."""
+    people = len(answers)
+    unavailable = np.full(people, np.nan)
+    if people == 0:
+        return unavailable, unavailable
+    known = ~np.isnan(answers)
+    counts = known.sum(axis=0)
+    means = np.where(known, answers, 0.0).sum(axis=0) / np.maximum(counts, 1)
+    deviations = np.where(known, answers - means, 0.0)
+    variances = (deviations**2).sum(axis=0) / np.maximum(counts - 1, 1)
+    varying = variances > 1e-12
+    if not varying.all() and varying.any():
+        notes.append(
+            "Items with one answer only tell nothing about distance and are left out of it: "
+            f"{_listed(name for name, varies in zip(names, varying, strict=True) if not varies)}."
+        )
+    used = int(varying.sum())
+    if people <= used + 1 or used == 0:
+        notes.append(
+            f"The Mahalanobis distance is left out: it needs more responses than items with differing answers, and there are {people} for {used}."
+        )
+        return unavailable, unavailable
+    if people < 5 * used:
+        notes.append(
+            f"{people} responses for {used} items: with fewer than five an item (ours) the Mahalanobis distances "
+            "are drawn together, and few will be flagged."
+        )
+    known, deviations = known[:, varying], deviations[:, varying]
+    correlations = _pairwise_correlations(deviations, known, notes)
+    distance = _squared_distances(deviations / np.sqrt(variances[varying]), known, correlations)
+    df = known.sum(axis=1)
+    distance[df == 0] = np.nan
+    # Exact for the sample's own covariance; `share` is above 1 only where gaps or shrinkage made it so.
+    share = np.minimum(people * distance / (people - 1) ** 2, 1.0)
+    return distance, beta.sf(share, np.maximum(df, 1) / 2, (people - df - 1) / 2)
+
+
+def _pairwise_correlations(deviations: Floats, known: Flags, notes: list[str]) -> Floats:
+    """Correlate the items over the pairs of answers that exist; shrink the matrix if it cannot be inverted.
+
+    Covariances are those of R's ``cov(use = "pairwise.complete.obs")``, each divided by the standard
+    deviations of all answers to its two items.
+    """
+    present = known.astype(np.float64)
+    pairs = present.T @ present
+    sums = deviations.T @ present
+    covariances = (deviations.T @ deviations - sums * sums.T / np.maximum(pairs, 1)) / np.maximum(pairs - 1, 1)
+    never = pairs < 2
+    if never.any():
+        notes.append(
+            f"{int(np.triu(never).sum())} pairs of items were never answered together and are taken as unrelated "
+            "in the Mahalanobis distance."
+        )
+        covariances[never] = 0.0
+    scale = np.sqrt(np.diag(covariances))
+    correlations: Floats = covariances / np.outer(scale, scale)
+    smallest = float(np.linalg.eigvalsh(correlations)[0])
+    if smallest < _SINGULAR:
+        weight = (_SHRUNK_TO - smallest) / (1 - smallest)
+        correlations = (1 - weight) * correlations + weight * np.eye(len(correlations))
+        notes.append(
+            f"The correlations of the items could not be inverted (smallest eigenvalue {smallest:.3g}): for the "
+            f"Mahalanobis distance they were shrunk by {100 * weight:.1f} % towards independence."
+        )
+    return correlations
+
+
+def _squared_distances(z: Floats, known: Flags, correlations: Floats) -> Floats:
+    """Return z' R⁻¹ z over the known items of each row.
+
+    With P = R⁻¹, the inverse of the block of the known items o is P_oo − P_om P_mm⁻¹ P_mo, so a row
+    needs a solution of the size of its gaps m alone. Rows with equally many gaps are solved together;
+    where most is missing, the block of the known items is the smaller one.
+    """
+    items = z.shape[1]
+    precision = np.linalg.inv(correlations)
+    projected = z @ precision
+    distance: Floats = (z * projected).sum(axis=1)
+    gaps = items - known.sum(axis=1)
+    for size in np.unique(gaps[gaps > 0]):
+        rows = np.flatnonzero(gaps == size)
+        for start in range(0, len(rows), _CHUNK):
+            chunk = rows[start : start + _CHUNK]
+            # A stable sort puts the gaps (False) first.
+            order = np.argsort(known[chunk], axis=1, kind="stable")
+            by_gaps = size <= items // 2
+            where = order[:, :size] if by_gaps else order[:, size:]
+            matrix, source = (precision, projected) if by_gaps else (correlations, z)
+            vectors = np.take_along_axis(source[chunk], where, axis=1)
+            blocks = matrix[where[:, :, None], where[:, None, :]]
+            products = (vectors * np.linalg.solve(blocks, vectors[:, :, None])[:, :, 0]).sum(axis=1)
+            distance[chunk] = distance[chunk] - products if by_gaps else products
+    return np.maximum(distance, 0.0)
+
+
+# --- Consistency -----------------------------------------------------------------------------------
+
+
+def _consistency(
+    from_middle: Floats, keys: Floats, membership: Floats, names: list[str], notes: list[str]
+) -> tuple[Floats, Floats]:
+    """Return each row's consistency across keys and the limit that it must exceed."""
+    unavailable = np.full(len(from_middle), np.nan)
+    forward = membership * (keys > 0)[:, None]
+    backward = membership * (keys < 0)[:, None]
+    both = (forward.sum(axis=0) > 0) & (backward.sum(axis=0) > 0)
+    if not both.any():
+        notes.append(
+            "Consistency is left out: it needs a subscale with both reversed and other items, and there is none."
+        )
+        return unavailable, unavailable
+    if not both.all():
+        notes.append(
+            "Consistency uses subscales with both keys; left out: "
+            f"{_listed(name for name, used in zip(names, both, strict=True) if not used)}."
+        )
+    in_use = membership[:, both].sum(axis=1) > 0
+    index, chance, spread = _keyed_agreement(
+        from_middle[:, in_use], keys[in_use], forward[np.ix_(in_use, both)], backward[np.ix_(in_use, both)]
+    )
+    could = ~np.isnan(index)
+    flat = int((~could & ~np.isnan(from_middle).all(axis=1)).sum())
+    if flat:
+        notes.append(
+            f"{flat} responses have no consistency: all answers at the midpoint, or too few within subscales."
+        )
+    if not could.any():
+        return unavailable, unavailable
+    limit = np.maximum(chance, 0.0) + _CHANCE * spread
+    if float(np.median(index[could] - limit[could])) <= 0 and int(could.sum()) >= _MINIMUM:
+        notes.append(
+            "Consistency is left out: most people's answers within subscales are no more alike than chance, so "
+            "that it cannot tell who is careless. The subscales are too short, or the keys are wrong."
+        )
+        return unavailable, unavailable
+    return index, limit
+
+
+def _keyed_agreement(
+    u: Floats, keys: Floats, forward: Floats, backward: Floats
+) -> tuple[Floats, Floats, Floats]:
+    """Return the index of each row, and its mean and standard deviation over all orders of the row's answers.
+
+    With w_ij = key_i key_j for two answered items of a subscale, Γ = Σ w_ij u_i u_j over i ≠ j. Its
+    moments over all permutations of u need only sums (Mantel, 1967), and these only each
+    subscale's numbers of forward and backward answers and the first four power sums of u.
+    """
+    known = ~np.isnan(u)
+    u = np.where(known, u, 0.0)
+    present = known.astype(np.float64)
+    turned = u * keys
+    n = present.sum(axis=1)
+    ahead, back = present @ forward, present @ backward
+    size, net = ahead + back, ahead - back
+
+    w1 = (net**2 - size).sum(axis=1)
+    w2 = (size * (size - 1)).sum(axis=1)
+    w3 = (ahead * (net - 1) ** 2 + back * (net + 1) ** 2).sum(axis=1)
+    s1, s2, s3, s4 = (u.sum(axis=1), (u**2).sum(axis=1), (u**3).sum(axis=1), (u**4).sum(axis=1))
+    u1 = s1**2 - s2
+    u2 = s2**2 - s4
+    u3 = s1**2 * s2 - 2 * s1 * s3 + s4
+
+    totals = turned @ (forward + backward)
+    squares = (turned**2) @ (forward + backward)
+    gamma = (totals**2 - squares).sum(axis=1)
+
+    could = (n >= 4) & (w2 > 0)
+    n = np.where(could, n, 4.0)
+    mean = w1 * u1 / (n * (n - 1))
+    second = (
+        2 * w2 * u2 / (n * (n - 1))
+        + 4 * (w3 - w2) * (u3 - u2) / (n * (n - 1) * (n - 2))
+        + (w1**2 + 2 * w2 - 4 * w3) * (u1**2 + 2 * u2 - 4 * u3) / (n * (n - 1) * (n - 2) * (n - 3))
+    )
+    spread = np.sqrt(np.maximum(second - mean**2, 0.0))
+    # All answers at the midpoint agree on nothing: 0, at its limit, as any other straight line.
+    unit = np.where(could, n, np.nan) / np.where(could & (s2 > 0), w2 * s2, 1.0)
+    return gamma * unit, mean * unit, spread * unit
+
+
+# --- Longstring and page time ----------------------------------------------------------------------
+
+
+def _longest_run(answers: Floats) -> npt.NDArray[np.int64]:
+    """Return the longest run of one answer in each row; blanks neither count nor break it."""
+    people = len(answers)
+    run, longest = np.zeros((2, people), dtype=np.int64)
+    last = np.full(people, np.nan)
+    for answer in answers.T:
+        known = ~np.isnan(answer)
+        run = np.where(known, np.where(answer == last, run + 1, 1), run)
+        last = np.where(known, answer, last)
+        longest = np.maximum(longest, run)
+    return longest
+
+
+def _seconds_per_item(
+    items: pd.DataFrame,
+    page_seconds: pd.DataFrame | pd.Series | None,
+    page_items: Mapping[str, int] | None,
+    notes: list[str],
+) -> Floats:
+    if page_seconds is None:
+        notes.append("Page time is left out: no times were given.")
+        return np.full(len(items), np.nan)
+    pages = page_seconds.to_frame("page") if isinstance(page_seconds, pd.Series) else page_seconds
+    unknown = pages.index.difference(items.index)
+    if len(unknown):
+        raise ValueError(
+            f"`page_seconds` has responses that `items` has not: {_listed(unknown)}. Index both by the response."
+        )
+    if pages.index.has_duplicates:
+        raise ValueError(
+            f"`page_seconds` has a response twice: {_listed(pages.index[pages.index.duplicated()])}. Keep one row each."
+        )
+    if page_items is None:
+        counts = np.ones(pages.shape[1])
+    else:
+        without = [page for page in pages.columns if page_items.get(page, 0) < 1]
+        if without:
+            raise ValueError(
+                f"`page_items` must give each page of `page_seconds` 1 item or more; it does not for: {_listed(without)}. "
+                "Leave out pages without items."
+            )
+        counts = np.array([page_items[page] for page in pages.columns], dtype=np.float64)
+    seconds: Floats = pages.reindex(items.index).astype("Float64").to_numpy(dtype=np.float64, na_value=np.nan)
+    if (seconds < 0).any():
+        raise ValueError(f"Seconds cannot be below 0; the lowest is {np.nanmin(seconds):g}. Make them missing first.")
+    per_item = seconds / counts
+    some = ~np.isnan(per_item).all(axis=1)
+    result = np.full(len(items), np.nan)
+    if some.any():
+        result[some] = np.nanmedian(per_item[some], axis=1)
+    if not some.all():
+        notes.append(f"{int((~some).sum())} responses have no page time.")
+    return result
+
+
+def _summary(table: pd.DataFrame, judged: Flags) -> pd.DataFrame:
+    rows = {name: table[f"flag_{name}"] for name in INDICES}
+    n = [int(flag.notna().sum()) for flag in rows.values()]
+    flagged = [int(flag.sum()) for flag in rows.values()]
+    anything = judged | table[[f"flag_{name}" for name in INDICES]].notna().any(axis=1).to_numpy()
+    n.append(int(anything.sum()))
+    flagged.append(int(table["careless"].sum()))
+    summary = pd.DataFrame(
+        {"n": n, "flagged": flagged}, index=pd.Index([*INDICES, "careless"], name="index")
+    )
+    summary["percent"] = 100 * summary["flagged"] / summary["n"].where(summary["n"] > 0)
+    summary["limit"] = [
+        "p < .001 or p > .999",
+        "at most 1.645 SD above chance",
+        "at least half of the answered items",
+        "below 2 s per item",
+        "at least two flags",
+    ]
+    return summary

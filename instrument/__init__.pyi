@@ -1,0 +1,10 @@
+from .codebook import codebook as codebook
+from .definition import Instrument as Instrument
+from .definition import InstrumentError as InstrumentError
+from .definition import read_instrument as read_instrument
+from .reading import read_responses as read_responses
+from .responses import ResponseError as ResponseError
+from .responses import Responses as Responses
+from .scoring import keyed as keyed
+from .scoring import score as score
+from .simulate import simulate as simulate

@@ -1,0 +1,79 @@
+"""Answers that were checked against their definition."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import pandas as pd
+
+from instrument.definition import Instrument
+
+
+class ResponseError(ValueError):
+    """Answers that were refused. `faults` lists every bad cell, a line each."""
+
+    def __init__(self, faults: Sequence[str]) -> None:
+        super().__init__("\n".join(faults))
+        self.faults = tuple(faults)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Responses:
+    """What was answered, by whom, and what was done to each column of the file.
+
+    Every frame but the ledger is indexed by the response (one filled-in form).
+
+    Parameters
+    ----------
+    instrument : Instrument
+    answers : pandas.DataFrame
+        Response × item, ``Int64``: codes on the response scale, missing where there is none.
+        The columns are all items of the instrument, in its order.
+    people : pandas.DataFrame
+        ``person`` and ``wave``; ``form`` where the definition has forms; ``organisation``, ``team``
+        and ``programme`` where the file has them; then the answers to the other questions, under
+        their ids; then the file's unknown columns. A person may have several responses.
+    off_scale : pandas.DataFrame
+        Like ``answers``: the reason for an answer beside the scale (``"dont_know"`` …), else missing.
+    ledger : pandas.DataFrame
+        One row a column of a file: what became of it and of how many cells.
+    """
+
+    instrument: Instrument
+    answers: pd.DataFrame
+    people: pd.DataFrame
+    off_scale: pd.DataFrame
+    ledger: pd.DataFrame
+
+    def __repr__(self) -> str:
+        waves = sorted(self.people["wave"].unique().tolist())
+        return (
+            f"Responses to {self.instrument.id} {self.instrument.version}: {len(self.answers)} from "
+            f"{self.people['person'].nunique()} people, waves {', '.join(map(str, waves)) or 'none'}"
+        )
+
+
+def select(responses: Responses, chosen: pd.Series) -> Responses:
+    """Return the responses for which ``chosen`` (boolean, by response) is true."""
+    return replace(
+        responses,
+        answers=responses.answers.loc[chosen],
+        people=responses.people.loc[chosen],
+        off_scale=responses.off_scale.loc[chosen],
+    )
+
+
+def split_waves(responses: Responses) -> dict[int, Responses]:
+    """Return wave → its responses, in the order of the waves."""
+    wave = responses.people["wave"]
+    return {int(number): select(responses, wave == number) for number in sorted(wave.unique())}
+
+
+def asked(responses: Responses) -> pd.DataFrame:
+    """Return response × item: whether the respondent's form asks the item."""
+    items = responses.instrument.items
+    if not responses.instrument.forms:
+        return pd.DataFrame(True, index=responses.answers.index, columns=responses.answers.columns)
+    form = responses.people["form"]
+    return pd.DataFrame({item.id: form.isin(item.forms) for item in items}, index=responses.answers.index)
