@@ -24,8 +24,10 @@ _TAIL = 0.025
 _CEILING_PERCENT = 15.0
 _SMALL_GROUP = 30
 _MARKED_SKEWNESS = 1.0
+_NEWTON_STEPS = 100
 
 _DIFFERENCE = ["estimate", "se", "ci_low", "ci_high", "statistic", "df", "p"]
+_PAIR = ["score", "group_1", "group_2"]
 _EFFECT = ["effect_size", "effect_low", "effect_high"]
 
 _HOLM = "p adjusted by Holm (1979), over the scores of the table and, for pairs, over the pairs of each score"
@@ -143,7 +145,7 @@ def compare_groups(
     >>> scores = pd.DataFrame({"role": [70.0, 60, 80, 75, 40, 50, 45, 55]})
     >>> form = pd.Series(["P"] * 4 + ["M"] * 4, name="form").astype(pd.CategoricalDtype(["P", "M"]))
     >>> comparison = compare_groups(scores, form)
-    >>> round(comparison.table.loc["role", "estimate"], 2)
+    >>> float(comparison.table.loc["role", "estimate"])
     23.75
     >>> comparison.means.loc[("role", "M"), "n"]
     4
@@ -167,17 +169,20 @@ def compare_groups(
         nested = nested[keep]
     values, members = values[keep], members[keep].cat.remove_unused_categories()
     _check_sizes(members)
-    notes.insert(0, _sizes(members))
+    notes.insert(0, _sizes(members, method))
 
     means = _means(values, members)
-    reasons = _too_little(means, values, method, clustered=nested is not None)
+    reasons = _too_little(values, members, method, clustered=nested is not None)
     if len(reasons) == values.shape[1]:
         raise ValueError(f"No score can be compared. {_sentences(reasons)} Collect more, or merge groups.")
     if reasons:
         notes.append(f"Left without numbers: {_sentences(reasons)}")
-    counts = values.notna().sum()
-    if counts.min() < len(values):
-        notes.append(f"Scores have gaps: from {counts.min()} to {counts.max()} of {len(values)} responses each.")
+    _note_thin_groups(means, reasons, notes)
+    by_score = means["n"].groupby(level="score", sort=False)
+    if by_score.sum().min() < len(values):
+        least, most = by_score.sum().min(), by_score.sum().max()
+        notes.append(f"Scores have gaps: from {least} to {most} of {len(values)} responses each.")
+    counts = means["n"].where(means["n"] > 1, 0).groupby(level="score", sort=False).sum()
 
     usable = [score for score in values.columns if score not in reasons]
     name = str(groups.name) if groups.name is not None else "group"
@@ -194,13 +199,12 @@ def compare_groups(
     if method == "ordinal":
         assumptions = assumptions.join(found.extra)
     pairs = found.pairwise.reindex(_pair_index(values.columns, members.cat.categories))
-    pairs.insert(
-        pairs.columns.get_loc("p") + 1, "p_adjusted", pairs.groupby(level="score")["p"].transform(_holm)
-    )
+    pairs = _after_p(pairs, p_adjusted=pairs.groupby(level="score")["p"].transform(_holm))
     table = found.table.reindex(pd.Index(values.columns, name="score"))
-    table.insert(table.columns.get_loc("p") + 1, "p_adjusted", _holm(table["p"]))
-    table.insert(table.columns.get_loc("p_adjusted") + 1, "n", counts)
-    _note_missing_pairs(pairs, reasons, notes)
+    table = _after_p(table, p_adjusted=_holm(table["p"]), n=counts)
+    _note_missing_pairs(pairs, means, reasons, notes)
+    if nested is None and method == "welch" and len(members.cat.categories) > 2:
+        _note_closed_intervals(table, notes)
     _note_distributions(assumptions, method, notes)
 
     shared: dict[str, Any] = {
@@ -277,10 +281,18 @@ def _members(groups: pd.Series, index: pd.Index, notes: list[str]) -> pd.Series:
 
 
 def _clusters(cluster: pd.Series | pd.DataFrame, index: pd.Index) -> pd.DataFrame:
+    """Give each cluster a number: team 1 of one organisation is not team 1 of another."""
     if isinstance(cluster, pd.Series):
         cluster = cluster.to_frame("cluster" if cluster.name is None else cluster.name)
     _same_index(cluster, index, "cluster")
-    return cluster.reindex(index)
+    cluster = cluster.reindex(index)
+    return pd.DataFrame(
+        {
+            name: cluster.groupby([cluster.iloc[:, outer] for outer in range(level + 1)], observed=True).ngroup()
+            for level, name in enumerate(cluster.columns)
+        },
+        index=index,
+    ).where(cluster.notna())
 
 
 def _check_sizes(members: pd.Series) -> None:
@@ -290,57 +302,70 @@ def _check_sizes(members: pd.Series) -> None:
         raise ValueError(f"A comparison needs two groups or more; found {found}.")
     if sizes.min() < 2:
         small = _listed(f"{group} ({size})" for group, size in sizes.items() if size < 2)
-        raise ValueError(f"Each group needs at least two responses; too small: {small}. Merge groups or leave them out.")
+        raise ValueError(
+            f"Each group needs at least two responses; too small: {small}. Merge groups or leave them out."
+        )
 
 
 def _check_apart(members: pd.Series, nested: pd.DataFrame) -> None:
-    for level in range(nested.shape[1]):
-        name = nested.columns[level]
-        identity = nested.iloc[:, : level + 1].apply(tuple, axis=1)
-        clusters = identity.nunique()
+    for name in nested.columns:
+        clusters = nested[name].nunique()
         if clusters < 2:
             raise ValueError(f"cluster {name!r} has one value only; a mixed model needs two or more. Leave it out.")
         if clusters == len(members):
             raise ValueError(f"Each response is its own {name!r}: nothing is clustered. Leave cluster out.")
-        in_one_group = (members.groupby(identity).nunique() == 1).all()
-        if in_one_group and clusters <= members.nunique():
+        together = pd.DataFrame({"cluster": nested[name], "group": members}).drop_duplicates()
+        if len(together) == clusters <= members.nunique():
             raise ValueError(
                 f"Each group is one {name!r}, so groups and clusters cannot be told apart. "
                 "Compare groups of several clusters, or leave cluster out and say what that means."
             )
 
 
-def _sizes(members: pd.Series) -> str:
+def _sizes(members: pd.Series, method: Method) -> str:
     sizes = [f"{group} (n = {size})" for group, size in members.value_counts(sort=False).items()]
     first, second = members.cat.categories[:2]
+    higher = {
+        "welch": "a positive difference",
+        "rank": "a probability above .5",
+        "ordinal": "an odds ratio above 1",
+    }[method]
     return (
-        f"Groups: {_listed(sizes)}. Differences are the first minus the second, so {first} minus {second}: "
-        f"a positive one means that {first} scored higher."
+        f"Groups: {_listed(sizes)}. The first is compared with the second, so {first} with {second}: {higher} "
+        f"means that {first} scored higher."
     )
 
 
-def _too_little(
-    means: pd.DataFrame, values: pd.DataFrame, method: Method, *, clustered: bool
-) -> dict[Any, str]:
+def _too_little(values: pd.DataFrame, members: pd.Series, method: Method, *, clustered: bool) -> dict[Any, str]:
     """Say for each score that cannot be tested why not."""
     reasons: dict[Any, str] = {}
-    spread = values.max() - values.min()
-    for score, rows in means.groupby(level="score", sort=False):
-        rows = rows.droplevel("score")
-        few = rows.index[rows["n"] < 2]
-        still = rows.index[rows["sd"] == 0]
-        needs_spread_everywhere = method == "welch" and not clustered and len(rows) > 2
-        if rows["n"].sum() == 0:
+    each_must_vary = method == "welch" and not clustered and len(members.cat.categories) > 2
+    for score in values.columns:
+        column, group = _present(values[score], members)
+        present = list(group.cat.categories)
+        grouped = column.groupby(group, observed=True)
+        constant = grouped.max() == grouped.min()
+        still = list(constant.index[constant])
+        if values[score].isna().all():
             reasons[score] = "nobody has a value"
-        elif len(few):
-            reasons[score] = f"fewer than two values in {_listed(few)}"
-        elif spread[score] == 0:
+        elif len(present) < 2:
+            thin = [name for name in members.cat.categories if name not in present]
+            reasons[score] = f"fewer than two values in {_listed(thin)}"
+        elif column.min() == column.max():
             reasons[score] = "everyone has the same value"
-        elif method == "welch" and len(still) == len(rows):
+        elif method == "welch" and len(still) == len(present):
             reasons[score] = "the values do not vary within the groups"
-        elif needs_spread_everywhere and len(still):
+        elif each_must_vary and still:
             reasons[score] = f"the values do not vary in {_listed(still)} (method='rank' can compare them)"
     return reasons
+
+
+def _note_thin_groups(means: pd.DataFrame, reasons: dict[Any, str], notes: list[str]) -> None:
+    thin = means.index[means["n"] < 2].to_frame(index=False)
+    thin = thin[~thin["score"].isin(list(reasons))]
+    if len(thin):
+        named = [f"{group} ({_listed(rows['score'])})" for group, rows in thin.groupby("group", observed=True)]
+        notes.append(f"With fewer than two values, left out of the tests of some scores: {'; '.join(named)}.")
 
 
 # Description
@@ -352,8 +377,11 @@ def _means(values: pd.DataFrame, members: pd.Series) -> pd.DataFrame:
     # A constant such as 0.1 can leave rounding noise in the standard deviation.
     sd = sd.mask((grouped.max() == grouped.min()) & (n > 1), 0.0)
     columns = {"n": n, "mean": grouped.mean(), "sd": sd}
-    table = pd.DataFrame({name: frame.T.stack() for name, frame in columns.items()})
-    table.index.names = ["score", "group"]
+    index = pd.MultiIndex.from_product([values.columns, members.cat.categories], names=["score", "group"])
+    table = pd.DataFrame(
+        {name: frame.loc[list(members.cat.categories)].to_numpy().T.ravel() for name, frame in columns.items()},
+        index=index,
+    )
     table["se"] = table["sd"] / np.sqrt(table["n"])
     half = stats.t.isf(_TAIL, (table["n"] - 1).clip(lower=1).to_numpy()) * table["se"]
     return table.assign(ci_low=table["mean"] - half, ci_high=table["mean"] + half)
@@ -364,7 +392,7 @@ def _assumptions(values: pd.DataFrame, members: pd.Series, means: pd.DataFrame) 
     by_score = means.groupby(level="score", sort=False)
     smallest_sd = by_score["sd"].min()
     there = values.notna().sum().replace(0, np.nan)
-    table = pd.DataFrame(
+    return pd.DataFrame(
         {
             "smallest_n": by_score["n"].min(),
             "skewness": skewness.max().where(skewness.max() >= -skewness.min(), skewness.min()),
@@ -375,17 +403,14 @@ def _assumptions(values: pd.DataFrame, members: pd.Series, means: pd.DataFrame) 
         },
         index=pd.Index(values.columns, name="score"),
     )
-    return table
 
 
 def _brown_forsythe(column: pd.Series, members: pd.Series) -> float:
-    deviations = (column - column.groupby(members, observed=True).transform("median")).abs()
-    present = deviations.dropna()
-    sizes = present.groupby(members, observed=True).size()
-    within = present.groupby(members, observed=True).agg(np.ptp)
-    if len(sizes) < members.nunique() or sizes.min() < 2 or within.max() == 0:
+    column, group = _present(column, members)
+    samples = _samples(column, group)
+    spreads = [np.ptp(np.abs(sample - np.median(sample))) for sample in samples]
+    if len(samples) < 2 or max(spreads) == 0:
         return float("nan")
-    samples = _samples(column, members)
     return float(stats.levene(*samples, center="median").pvalue)
 
 
@@ -393,96 +418,119 @@ def _note_distributions(assumptions: pd.DataFrame, method: Method, notes: list[s
     unequal = assumptions.index[assumptions["sd_ratio"] > 2]
     if method == "welch" and len(unequal):
         notes.append(
-            f"The largest standard deviation is more than twice the smallest in {_listed(unequal)}. Welch's test "
-            "and its interval do not assume equal variances; a mixed model does."
+            f"The largest standard deviation is more than twice the smallest in {_listed(unequal)}. "
+            "Welch's test and its interval do not assume equal variances; a mixed model does."
         )
-    piled = assumptions.index[(assumptions[["lowest_percent", "highest_percent"]] > _CEILING_PERCENT).any(axis=1)]
+    extremes = assumptions[["lowest_percent", "highest_percent"]].max(axis=1)
+    piled = assumptions.index[(extremes > _CEILING_PERCENT) & (extremes < 100)]
     if len(piled):
         notes.append(
-            f"More than {_CEILING_PERCENT:g} % of the values are the lowest or the highest seen in {_listed(piled)} "
-            "(15 %: McHorney and Tarlov, 1995): differences beyond it do not show."
+            f"More than {_CEILING_PERCENT:g} % of the values are the lowest or the highest seen in "
+            f"{_listed(piled)} (15 %: McHorney and Tarlov, 1995): differences beyond it do not show."
         )
     skewed = assumptions.index[
         (assumptions["skewness"].abs() > _MARKED_SKEWNESS) & (assumptions["smallest_n"] < _SMALL_GROUP)
     ]
     if method == "welch" and len(skewed):
         notes.append(
-            f"Skewness beyond ±1 with a group under {_SMALL_GROUP} (our rule of thumb) in {_listed(skewed)}: see "
-            "whether method='rank' agrees."
+            f"Skewness beyond ±1 with a group under {_SMALL_GROUP} (our rule of thumb) in {_listed(skewed)}: "
+            "see whether method='rank' agrees."
         )
 
 
-def _note_missing_pairs(pairs: pd.DataFrame, reasons: dict[Any, str], notes: list[str]) -> None:
-    missing = pairs.index[pairs["p"].isna()]
-    missing = [pair for pair in missing if pair[0] not in reasons]
+def _note_closed_intervals(table: pd.DataFrame, notes: list[str]) -> None:
+    if len(closed := table.index[table["effect_high"] == 0]):
+        notes.append(
+            f"An interval of omega squared from 0 to 0 ({_listed(closed)}) says that the groups are more alike "
+            "than chance makes them, not that the effect is known to be 0."
+        )
+
+
+def _note_missing_pairs(pairs: pd.DataFrame, means: pd.DataFrame, reasons: dict[Any, str], notes: list[str]) -> None:
+    enough = means["n"] > 1
+    missing = [
+        f"{score}: {first} and {second}"
+        for score, first, second in pairs.index[pairs["p"].isna()]
+        if score not in reasons and enough[score, first] and enough[score, second]
+    ]
+    without_effect = pairs.index[pairs["p"].notna() & pairs["effect_size"].isna()].unique("score")
+    if len(without_effect):
+        notes.append(f"Too few values for an unbiased effect size in some pairs of {_listed(without_effect)}.")
     if missing:
-        named = _listed(f"{score}: {first} and {second}" for score, first, second in missing)
-        notes.append(f"Pairs without numbers, since their values do not vary: {named}.")
+        notes.append(f"Pairs without numbers, since their values do not vary: {'; '.join(missing)}.")
 
 
 # Means
 
 
 def _welch(values: pd.DataFrame, members: pd.Series, means: pd.DataFrame) -> _Found:
-    n, mean, variance = (
-        frame.unstack("group").loc[values.columns, list(members.cat.categories)]
-        for frame in (means["n"], means["mean"], means["sd"] ** 2)
+    names = list(members.cat.categories)
+    mean, variance, n = (
+        column.to_numpy(dtype=float).reshape(-1, len(names)) for column in (means["mean"], means["sd"] ** 2, means["n"])
     )
-    firsts, seconds = _pair_positions(n.shape[1])
-    numbers = [frame.to_numpy(dtype=float)[:, side] for side in (firsts, seconds) for frame in (mean, variance, n)]
-    pairs = _welch_pairs(*(block.ravel() for block in numbers))
-    pairs.index = _pair_index(values.columns, members.cat.categories)
-    if n.shape[1] == 2:
-        table = pairs.droplevel(["group_1", "group_2"])
+    firsts, seconds = _pair_positions(len(names))
+    numbers = [moment[:, side].ravel() for side in (firsts, seconds) for moment in (mean, variance, n)]
+    pairs = _welch_pairs(*numbers)
+    pairs.index = _pair_index(means.index.unique("score"), names)
+    if len(names) == 2:
+        table = pairs.droplevel(["group_1", "group_2"]).loc[values.columns]
         method = f"Welch's (1947) t test; {_HEDGES}"
     else:
         table = _welch_anova(values, members)
         method = (
-            "Welch's (1951) analysis of variance; omega squared, its interval from the noncentral F distribution "
-            f"(Steiger, 2004); pairs by Welch's (1947) t test, with {_HEDGES}"
+            "Welch's (1951) analysis of variance; omega squared, its interval from the noncentral F "
+            f"distribution (Steiger, 2004); pairs by Welch's (1947) t test, with {_HEDGES}"
         )
     return _found(table, pairs, method)
 
 
 def _welch_pairs(
-    mean_1: _Numbers, variance_1: _Numbers, n_1: _Numbers, mean_2: _Numbers, variance_2: _Numbers, n_2: _Numbers
+    mean_1: _Numbers,
+    variance_1: _Numbers,
+    n_1: _Numbers,
+    mean_2: _Numbers,
+    variance_2: _Numbers,
+    n_2: _Numbers,
 ) -> pd.DataFrame:
-    """Compare many pairs of means at once; no numbers where neither group varies."""
+    """Compare many pairs of means at once; no numbers where neither varies or one has under two values."""
+    usable = (np.minimum(n_1, n_2) > 1) & (variance_1 + variance_2 > 0)
+    table = pd.DataFrame(np.nan, index=range(len(n_1)), columns=_DIFFERENCE + _EFFECT)
+    mean_1, variance_1, n_1 = mean_1[usable], variance_1[usable], n_1[usable]
+    mean_2, variance_2, n_2 = mean_2[usable], variance_2[usable], n_2[usable]
     part_1, part_2 = variance_1 / n_1, variance_2 / n_2
-    varies = part_1 + part_2 > 0
-    part_1, part_2 = np.where(varies, part_1, np.nan), np.where(varies, part_2, np.nan)
     estimate = mean_1 - mean_2
     se = np.sqrt(part_1 + part_2)
     df = se**4 / (part_1**2 / (n_1 - 1) + part_2**2 / (n_2 - 1))
     t = estimate / se
     half = stats.t.isf(_TAIL, df) * se
     average = (variance_1 + variance_2) / 2
-    with np.errstate(invalid="ignore", divide="ignore"):
-        d = estimate / np.sqrt(average)
-        df_average = 4 * average**2 / (variance_1**2 / (n_1 - 1) + variance_2**2 / (n_2 - 1))
-        g = d * _bias_correction(df_average)
-        scale = se / np.sqrt(average)
+    df_average = 4 * average**2 / (variance_1**2 / (n_1 - 1) + variance_2**2 / (n_2 - 1))
+    g = estimate / np.sqrt(average) * _bias_correction(df_average)
+    scale = se / np.sqrt(average)
     low, high = _noncentral_t(t, df)
-    columns = [estimate, se, estimate - half, estimate + half, t, df, 2 * stats.t.sf(np.abs(t), df)]
-    effects = [g, low * scale, high * scale]
-    table = pd.DataFrame(dict(zip(_DIFFERENCE + _EFFECT, columns + effects, strict=True)))
-    return table.where(varies)
+    difference = [estimate, se, estimate - half, estimate + half, t, df, 2 * stats.t.sf(np.abs(t), df)]
+    table.loc[usable] = np.column_stack([*difference, g, low * scale, high * scale])
+    return table
 
 
 def _bias_correction(df: _Numbers) -> _Numbers:
-    return np.exp(special.gammaln(df / 2) - special.gammaln((df - 1) / 2)) / np.sqrt(df / 2)
+    """Return J of Hedges (1981); with one degree of freedom or fewer no unbiased g exists."""
+    df = np.where(df > 1 + 1e-9, df, np.nan)
+    return np.asarray(np.exp(special.gammaln(df / 2) - special.gammaln((df - 1) / 2)) / np.sqrt(df / 2))
 
 
 def _welch_anova(values: pd.DataFrame, members: pd.Series) -> pd.DataFrame:
     from statsmodels.stats.oneway import anova_oneway
 
-    rows = []
+    rows, sizes = [], []
     for score in values.columns:
-        test = anova_oneway(_samples(values[score], members), use_var="unequal", welch_correction=True)
+        column, group = _present(values[score], members)
+        test = anova_oneway(_samples(column, group), use_var="unequal", welch_correction=True)
+        sizes.append(len(column))
         rows.append((float(test.statistic), float(test.df_num), float(test.df_denom), float(test.pvalue)))
     table = pd.DataFrame(rows, index=values.columns, columns=["statistic", "df", "df_error", "p"])
     f, df, df_error = (table[name].to_numpy() for name in ("statistic", "df", "df_error"))
-    n = values.notna().sum().to_numpy(dtype=float)
+    n = np.array(sizes, dtype=float)
     explained = np.clip(df * (f - 1), 0, None)
     low, high = _noncentral_f(f, df, df_error)
     return table.assign(
@@ -495,33 +543,32 @@ def _noncentral_t(t: _Numbers, df: _Numbers) -> tuple[_Numbers, _Numbers]:
     # scipy's nctdtrinc stops at seven digits, so its inverse is found from nctdtr itself.
     reach = 8 * np.sqrt(1 + t**2 / (2 * df))
     bracket = (t - reach, t + reach)
-    low = _root(lambda nc, x, m: special.nctdtr(m, nc, x) - (1 - _TAIL), bracket, t, df)
-    high = _root(lambda nc, x, m: special.nctdtr(m, nc, x) - _TAIL, bracket, t, df)
+
+    def below(nc: _Numbers, t: _Numbers, df: _Numbers, target: float) -> _Numbers:
+        return np.asarray(special.nctdtr(df, nc, t) - target, dtype=float)
+
+    low, high = (_root(below, bracket, t, df, target) for target in (1 - _TAIL, _TAIL))
     return low, high
 
 
 def _noncentral_f(f: _Numbers, df: _Numbers, df_error: _Numbers) -> tuple[_Numbers, _Numbers]:
     """Return the noncentralities under which F is the upper or lower 2.5 % point, 0 if none."""
-    ends = []
-    for target in (1 - _TAIL, _TAIL):
-        beyond = special.fdtr(df, df_error, f) > target
-        highest = np.where(beyond, 6 * df * f + 100, np.nan)
-        found = _root(
-            lambda nc, x, a, b, target=target: special.ncfdtr(a, b, nc, x) - target,  # type: ignore[misc]
-            (np.where(beyond, 0.0, np.nan), highest),
-            f,
-            df,
-            df_error,
-        )
-        ends.append(np.where(beyond, found, 0.0))
-    return ends[0], ends[1]
+
+    def below(nc: _Numbers, f: _Numbers, df: _Numbers, df_error: _Numbers, target: float) -> _Numbers:
+        return np.asarray(special.ncfdtr(df, df_error, nc, f) - target, dtype=float)
+
+    def bound(target: float) -> _Numbers:
+        positive = special.fdtr(df, df_error, f) > target
+        bracket = np.where(positive, 0.0, np.nan), np.where(positive, 6 * df * f + 100, np.nan)
+        return np.asarray(np.where(positive, _root(below, bracket, f, df, df_error, target), 0.0))
+
+    return bound(1 - _TAIL), bound(_TAIL)
 
 
-def _root(
-    function: Callable[..., _Numbers], bracket: tuple[_Numbers, _Numbers], *numbers: _Numbers
-) -> _Numbers:
+def _root(function: Callable[..., _Numbers], bracket: tuple[_Numbers, _Numbers], *numbers: Any) -> _Numbers:
     tolerances = {"xatol": 1e-13, "xrtol": 1e-14, "fatol": 0.0, "frtol": 0.0}
-    return np.asarray(elementwise.find_root(function, bracket, args=numbers, tolerances=tolerances).x)
+    find_root: Any = elementwise.find_root
+    return np.asarray(find_root(function, bracket, args=numbers, tolerances=tolerances).x)
 
 
 # Ranks
@@ -532,24 +579,30 @@ def _ranks(values: pd.DataFrame, members: pd.Series) -> _Found:
     rows: dict[tuple[Any, ...], dict[str, float]] = {}
     omnibus: dict[Any, dict[str, float]] = {}
     for score in values.columns:
-        samples = dict(zip(names, _samples(values[score], members), strict=True))
-        for first, second in combinations(names, 2):
+        column, group = _present(values[score], members)
+        samples = dict(zip(group.cat.categories, _samples(column, group), strict=True))
+        for first, second in combinations(samples, 2):
             rows[score, first, second] = _mann_whitney(samples[first], samples[second])
         if len(names) > 2:
-            n = sum(map(len, samples.values()))
             test = stats.kruskal(*samples.values())
-            h = float(test.statistic)
-            omnibus[score] = {"statistic": h, "df": len(names) - 1, "p": float(test.pvalue), "effect_size": h / (n - 1)}
-    pairs = pd.DataFrame.from_dict(rows, orient="index")
-    pairs.index = _pair_index(values.columns, names)
+            h, df = float(test.statistic), len(samples) - 1
+            omnibus[score] = {
+                "statistic": h,
+                "df": df,
+                "p": float(test.pvalue),
+                "effect_size": h / (len(column) - 1),
+            }
+    pairs = pd.DataFrame(list(rows.values()), index=pd.MultiIndex.from_tuples(rows, names=_PAIR))
     if len(names) == 2:
         return _found(
-            pairs.droplevel(["group_1", "group_2"]), pairs, f"Mann-Whitney test (1947), statistic U; {_SUPERIORITY}"
+            pairs.droplevel(["group_1", "group_2"]),
+            pairs,
+            f"Mann-Whitney test (1947), statistic U; {_SUPERIORITY}",
         )
-    table = pd.DataFrame.from_dict(omnibus, orient="index")
+    table = pd.DataFrame(list(omnibus.values()), index=list(omnibus))
     method = (
-        "Kruskal-Wallis test (1952), effect size epsilon squared, H / (N − 1) (Tomczak and Tomczak, 2014), for "
-        f"which no sound interval is known to us; pairs by the Mann-Whitney test (1947), where {_SUPERIORITY}"
+        "Kruskal-Wallis test (1952), effect size epsilon squared, H / (N − 1) (Tomczak and Tomczak, 2014), "
+        f"for which no sound interval is known to us; pairs by the Mann-Whitney test (1947), where {_SUPERIORITY}"
     )
     return _found(table, pairs, method)
 
@@ -578,10 +631,13 @@ def _newcombe(superiority: float, n_1: int, n_2: int) -> tuple[float, float]:
         spread = 1 + extra * ((1 - theta) / (2 - theta) + theta / (1 + theta))
         return np.asarray((superiority - theta) ** 2 - z2 * theta * (1 - theta) * spread / (n_1 * n_2))
 
-    centre, ends = np.array([superiority]), []
-    for end in (0.0, 1.0):
-        ends.append(end if superiority == end else float(_root(excess, (np.array([end]), centre))[0]))
-    return ends[0], ends[1]
+    # At 0 and 1 the equation has a root that bounds nothing: the search starts beside it.
+    start = np.clip(np.array([superiority]), 1e-9, 1 - 1e-9)
+
+    def bound(end: float) -> float:
+        return end if superiority == end else float(_root(excess, (np.array([end]), start))[0])
+
+    return bound(0.0), bound(1.0)
 
 
 # Proportional odds
@@ -593,44 +649,42 @@ def _ordinal(values: pd.DataFrame, members: pd.Series, notes: list[str]) -> _Fou
     if len(many):
         named = _listed(f"{score} ({distinct[score]})" for score in many)
         raise ValueError(
-            f"method='ordinal' estimates a threshold for each step and takes at most {MOST_ORDERED_VALUES} different "
-            f"values; more have {named}. Use method='rank' for them."
+            f"method='ordinal' estimates a threshold for each step and takes at most "
+            f"{MOST_ORDERED_VALUES} different values; more have {named}. Use method='rank' for them."
         )
-    names = list(members.cat.categories)
-    pair_index = _pair_index(values.columns, names)
-    pairs = pd.DataFrame(np.nan, index=pair_index, columns=[*_DIFFERENCE, *_EFFECT]).drop(columns="df")
-    columns = ["statistic", "df", "p"]
-    table = pd.DataFrame(np.nan, index=values.columns, columns=columns)
-    proportional = pd.DataFrame({"proportional_odds_p": np.nan}, index=pd.Index(values.columns, name="score"))
-    apart = []
+    pieces, tests, apart = [], {}, []
     for score in values.columns:
-        column = values[score].dropna()
-        group = members[column.index]
+        column, group = _present(values[score], members)
         if _separated(column, group):
             apart.append(score)
             continue
         fitted = _proportional_odds(column, group)
-        table.loc[score] = fitted.likelihood_ratio
-        proportional.loc[score] = fitted.proportional_odds_p
-        pairs.loc[[score]] = fitted.pairs.set_axis(pairs.loc[[score]].index)
+        tests[score] = {**fitted.likelihood_ratio, "proportional_odds_p": fitted.proportional_odds_p}
+        pieces.append(fitted.pairs.set_axis(_pair_index([score], group.cat.categories)))
+    if not pieces:
+        raise ValueError(
+            f"The groups do not overlap in {_listed(apart)}: no finite odds ratio exists. Use method='rank'."
+        )
     if apart:
         notes.append(
-            f"Left without numbers: the groups do not overlap in {_listed(apart)}, so their odds ratio is not finite. "
-            "method='rank' can compare them."
+            f"Left without numbers: the groups do not overlap in {_listed(apart)}, so their odds ratio is not "
+            "finite. method='rank' can compare them."
         )
-    if len(names) == 2:
-        single = pairs.droplevel(["group_1", "group_2"])[["estimate", "se", "ci_low", "ci_high"]]
-        effects = pairs.droplevel(["group_1", "group_2"])[_EFFECT]
-        table = single.join(table).join(effects)
+    pairs = pd.concat(pieces)
+    omnibus = pd.DataFrame(tests).T
+    table = omnibus[["statistic", "df", "p"]]
+    if members.cat.categories.size == 2:
+        single = pairs.droplevel(["group_1", "group_2"])
+        table = single[["estimate", "se", "ci_low", "ci_high"]].join(table).join(single[_EFFECT])
     notes.append(
         "The ordinal model takes the odds ratio as the same at every step of a score; assumptions give the "
         "likelihood ratio test of that (rough where few people share a value)."
     )
     method = (
-        "Proportional-odds model (McCullagh, 1980), likelihood ratio test of the groups; estimate: log odds ratio of a "
-        "higher score with its Wald interval, effect size: the odds ratio; pairs by Wald tests, statistic z"
+        "Proportional-odds model (McCullagh, 1980), likelihood ratio test of the groups; estimate: log odds "
+        "ratio of a higher score with its Wald interval, effect size: the odds ratio; pairs by Wald tests, statistic z"
     )
-    return _found(table, pairs, method, extra=proportional)
+    return _found(table, pairs, method, extra=omnibus[["proportional_odds_p"]])
 
 
 def _separated(column: pd.Series, group: pd.Series) -> bool:
@@ -644,29 +698,23 @@ def _separated(column: pd.Series, group: pd.Series) -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class _OddsFit:
-    likelihood_ratio: list[float]
+    likelihood_ratio: dict[str, float]
     proportional_odds_p: float
     pairs: pd.DataFrame
 
 
 def _proportional_odds(column: pd.Series, group: pd.Series) -> _OddsFit:
-    from statsmodels.miscmodels.ordinal_model import OrderedModel
-
-    ranks = np.unique(column, return_inverse=True)[1]
-    design = pd.get_dummies(group, drop_first=True, dtype=float)
     names = list(group.cat.categories)
-    fit = OrderedModel(ranks, design.to_numpy(), distr="logit").fit(
-        method="bfgs", disp=False, maxiter=2000, gtol=1e-8
-    )
-    counts = pd.crosstab(ranks, group.to_numpy()).to_numpy()
+    counts = pd.crosstab(column, group)[names].to_numpy(dtype=float)
     df = len(names) - 1
-    ratio = 2 * (fit.llf - _multinomial(counts.sum(axis=1)))
-    beyond = 2 * (sum(_multinomial(counts[:, k]) for k in range(len(names))) - fit.llf)
+    loglik, odds, odds_covariance = _cumulative_logit(counts)
+    ratio = 2 * (loglik - _multinomial(counts.sum(axis=1)))
+    beyond = 2 * (sum(_multinomial(counts[:, k]) for k in range(len(names))) - loglik)
     df_beyond = (counts.shape[0] - 2) * df
     # The first group is the reference: its coefficient is 0 and has no variance.
-    effects = np.concatenate([[0.0], np.asarray(fit.params)[:df]])
+    effects = np.concatenate([[0.0], odds])
     covariance = np.zeros((df + 1, df + 1))
-    covariance[1:, 1:] = np.asarray(fit.cov_params())[:df, :df]
+    covariance[1:, 1:] = odds_covariance
     first, second = _pair_positions(df + 1)
     estimate = effects[first] - effects[second]
     se = np.sqrt(covariance[first, first] + covariance[second, second] - 2 * covariance[first, second])
@@ -686,13 +734,64 @@ def _proportional_odds(column: pd.Series, group: pd.Series) -> _OddsFit:
         }
     )
     return _OddsFit(
-        likelihood_ratio=[ratio, df, float(special.chdtrc(df, ratio))],
+        likelihood_ratio={"statistic": ratio, "df": df, "p": float(special.chdtrc(df, ratio))},
         proportional_odds_p=float(special.chdtrc(df_beyond, beyond)) if df_beyond else float("nan"),
         pairs=pairs,
     )
 
 
-def _multinomial(counts: NDArray[np.int64]) -> float:
+def _cumulative_logit(counts: _Numbers) -> tuple[float, _Numbers, _Numbers]:
+    """Fit logit P(value ≤ k | group g) = threshold k − effect g to a table, value × group.
+
+    Newton's method on the table: the log-likelihood is concave (Pratt, 1981), so that halving steps
+    suffices. Returns the log-likelihood, the effects (the first group's is 0 and left out) and their
+    covariance from the observed information.
+    """
+    steps, others = counts.shape[0] - 1, counts.shape[1] - 1
+    effects = np.eye(others + 1)[:, 1:]
+    # How the upper and the lower end of each cell depend on the parameters; the outermost do not.
+    cell, member = (axis.ravel() for axis in np.indices(counts.shape))
+    upper = np.hstack([np.eye(steps + 1, steps)[cell], -effects[member]])
+    lower = np.hstack([np.eye(steps + 1, steps, k=-1)[cell], -effects[member]])
+    upper[cell == steps], lower[cell == 0] = 0, 0
+    weights = counts.ravel()
+
+    def probabilities(parameters: _Numbers) -> tuple[_Numbers, _Numbers, _Numbers]:
+        high = np.where(cell == steps, 1.0, special.expit(upper @ parameters))
+        low = np.where(cell == 0, 0.0, special.expit(lower @ parameters))
+        return high, low, high - low
+
+    def loglik(parameters: _Numbers) -> float:
+        cells = probabilities(parameters)[2]
+        return float(special.xlogy(weights, cells).sum()) if (cells > 0).all() else -np.inf
+
+    shares = np.cumsum(counts.sum(axis=1))[:-1] / counts.sum()
+    parameters = np.concatenate([special.logit(shares), np.zeros(others)])
+    for _ in range(_NEWTON_STEPS):
+        high, low, cells = probabilities(parameters)
+        slope_high, slope_low = high * (1 - high), low * (1 - low)
+        slope = slope_high[:, None] * upper - slope_low[:, None] * lower
+        gradient = slope.T @ (weights / cells)
+        bend_high, bend_low = slope_high * (1 - 2 * high), slope_low * (1 - 2 * low)
+        information = (
+            (slope.T * (weights / cells**2)) @ slope
+            - (upper.T * (weights * bend_high / cells)) @ upper
+            + (lower.T * (weights * bend_low / cells)) @ lower
+        )
+        step = np.linalg.solve(information, gradient)
+        if gradient @ step < 1e-18 * weights.sum():
+            break
+        now = loglik(parameters)
+        while loglik(parameters + step) < now - 1e-9 * abs(now):
+            step = step / 2
+        parameters = parameters + step
+    else:
+        raise ValueError(f"The proportional-odds model did not settle in {_NEWTON_STEPS} steps; use method='rank'.")
+    covariance = np.linalg.inv(information)[steps:, steps:]
+    return loglik(parameters), np.asarray(parameters[steps:]), np.asarray(covariance)
+
+
+def _multinomial(counts: _Numbers) -> float:
     return float((special.xlogy(counts, counts) - counts * np.log(counts.sum())).sum())
 
 
@@ -700,48 +799,44 @@ def _multinomial(counts: NDArray[np.int64]) -> float:
 
 
 def _clustered(values: pd.DataFrame, members: pd.Series, nested: pd.DataFrame, notes: list[str]) -> _Found:
-    names = list(members.cat.categories)
-    design = pd.get_dummies(members, dtype=float)
-    design.columns = pd.Index(names)
-    pair_weights = _pair_weights(names)
-    table, pairs, estimates, icc = {}, {}, {}, {}
+    pairs: list[pd.DataFrame] = []
+    table, estimates, icc = {}, {}, {}
     refused: dict[Any, str] = {}
+    said: dict[str, list[Any]] = {}
+    several = len(members.cat.categories) > 2
     for score in values.columns:
-        column = values[score].dropna()
-        here = column.index
+        column, group = _present(values[score], members)
+        names = list(group.cat.categories)
+        weights = _pair_weights(names)
+        design = pd.get_dummies(group, dtype=float).set_axis(names, axis=1)
         try:
-            fit = fit_mixed(column, design.loc[here], nested.loc[here])
+            fit = fit_mixed(column, design, nested.loc[column.index])
         except ValueError as error:
             refused[score] = str(error)
             continue
-        notes.extend(f"{score}: {note}" for note in fit.notes)
+        for note in fit.notes:
+            said.setdefault(note, []).append(score)
         sd = float(np.sqrt(fit.variances.sum()))
-        differences = contrast(fit, pair_weights)[_DIFFERENCE].assign(
-            effect_size=lambda rows, sd=sd: rows["estimate"] / sd,
-            effect_low=lambda rows, sd=sd: rows["ci_low"] / sd,
-            effect_high=lambda rows, sd=sd: rows["ci_high"] / sd,
-        )
-        pairs[score] = differences
+        differences = contrast(fit, weights)[_DIFFERENCE]
+        differences[_EFFECT] = differences[["estimate", "ci_low", "ci_high"]] / sd
+        pairs.append(differences.set_axis(_pair_index([score], names)))
         each = pd.DataFrame(np.eye(len(names)), index=pd.Index(names), columns=pd.Index(names))
         estimates[score] = contrast(fit, each)[["estimate", "se", "ci_low", "ci_high"]]
         icc[score] = intraclass(fit)
-        table[score] = (
-            differences.iloc[0] if len(names) == 2 else joint_test(fit, pair_weights.iloc[: len(names) - 1])
-        )
+        table[score] = joint_test(fit, weights.iloc[: len(names) - 1]) if several else differences.iloc[0]
     if not table:
         raise ValueError(f"No score can be compared. {_sentences(refused)}")
     if refused:
         notes.append(f"Left without numbers: {_sentences(refused)}")
-    all_pairs = pd.concat(pairs, names=["score"])
-    all_pairs.index = _pair_index(list(pairs), names)
+    notes.extend(f"{_listed(scores)}: {note}." for note, scores in said.items())
     method = (
         f"Mixed model with an intercept for each {_listed(nested.columns)}, restricted maximum likelihood, "
-        "Satterthwaite degrees of freedom (Kuznetsova et al., 2017); effect size: the difference over the root of the "
-        "summed variances (Hedges, 2007), its interval taking that root as known"
+        "Satterthwaite degrees of freedom (Kuznetsova et al., 2017); effect size: the difference over the "
+        "root of the summed variances (Hedges, 2007), its interval taking that root as known"
     )
     return _found(
         pd.DataFrame(table).T,
-        all_pairs,
+        pd.concat(pairs),
         method,
         estimates=pd.concat(estimates, names=["score", "group"]),
         extra=pd.DataFrame(icc).T,
@@ -776,10 +871,16 @@ def _found(
     )
 
 
-def _samples(column: pd.Series, members: pd.Series) -> list[_Numbers]:
-    return [
-        column[members == group].dropna().to_numpy(dtype=float) for group in members.cat.categories
-    ]
+def _present(column: pd.Series, members: pd.Series) -> tuple[pd.Series, pd.Series]:
+    """Return the values there are and their groups, without groups of fewer than two values."""
+    column = column.dropna()
+    group = members[column.index]
+    group = group[group.map(group.value_counts()).astype(float) > 1].cat.remove_unused_categories()
+    return column[group.index], group
+
+
+def _samples(column: pd.Series, group: pd.Series) -> list[_Numbers]:
+    return [column[group == name].to_numpy(dtype=float) for name in group.cat.categories]
 
 
 def _pair_positions(count: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
@@ -790,7 +891,7 @@ def _pair_positions(count: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
 def _pair_index(scores: Any, names: Any) -> pd.MultiIndex:
     return pd.MultiIndex.from_tuples(
         [(score, first, second) for score in scores for first, second in combinations(names, 2)],
-        names=["score", "group_1", "group_2"],
+        names=_PAIR,
     )
 
 
@@ -800,6 +901,12 @@ def _holm(p: pd.Series) -> pd.Series:
     steps = np.arange(len(ordered), 0, -1)
     adjusted = np.minimum(np.maximum.accumulate(steps * ordered.to_numpy()), 1.0)
     return pd.Series(adjusted, index=ordered.index, dtype=float).reindex(p.index)
+
+
+def _after_p(table: pd.DataFrame, **columns: pd.Series) -> pd.DataFrame:
+    before = list(table.columns[: list(table.columns).index("p") + 1])
+    after = [name for name in table.columns if name not in before]
+    return table.assign(**columns)[[*before, *columns, *after]]
 
 
 def _listed(names: Any) -> str:

@@ -19,8 +19,8 @@ Flags = npt.NDArray[np.bool_]
 # The four indices, in the order of the columns; each has a column `flag_<index>`.
 INDICES = ("mahalanobis", "consistency", "longstring", "page_time")
 
-_TAIL = 0.001  # of chi-squared, the usual limit for multivariate outliers (Tabachnick and Fidell)
-_CHANCE = 1.645  # normal deviate of 5 %: what one response in twenty reaches by putting answers down at random
+_TAIL = 0.001  # upper tail of the squared distance, the usual limit for multivariate outliers
+_CHANCE = 1.645  # normal deviate of 5 %: about one response in twenty given at random gets beyond it
 _RUN = 0.5  # share of the answered items in one run; ours
 _SECONDS = 2.0  # per item (Huang et al., 2012; Bowling et al., 2023)
 _AGREEING = 2  # flags that make a response careless (blueprint C20)
@@ -81,7 +81,7 @@ def screen_responses(
     -------
     Screening
         ``table``, index ``response``: ``answered``, ``judged``; each index (``mahalanobis`` with
-        its upper-tail ``mahalanobis_p``, ``consistency`` with its ``consistency_limit``, ``longstring``,
+        its ``mahalanobis_p``, ``consistency`` with its ``consistency_limit``, ``longstring``,
         ``seconds_per_item``), missing where it could not be had; ``flag_mahalanobis``,
         ``flag_consistency``, ``flag_longstring``, ``flag_page_time``; ``flags``, their number;
         ``careless``, true from two flags on. ``summary`` counts the flags of each index.
@@ -94,34 +94,49 @@ def screen_responses(
 
     Notes
     -----
-    *Mahalanobis.* The squared distance of the answered items from the mean, with p from the
-    chi-squared distribution with as many degrees of freedom as items were answered (Meade and Craig,
-    2012). Flagged in either tail (p < .001 or p > .999): answers without content lie too far out,
-    and answers that all keep to the middle lie too near. Means, and correlations, are those of all
-    pairs of answers that exist, and the distance of a response with gaps uses its own block of them:
-    nothing is imputed. Where the correlation matrix is singular or, through the gaps, indefinite
-    (smallest eigenvalue below .001), it is shrunk towards independence until the smallest is .05.
+    *Mahalanobis.* The squared distance of the answered items from the mean (Meade and Craig, 2012), flagged
+    at p < .001 with as many degrees of freedom as items were answered. As the people judged also give the
+    mean and the covariance, p is that of n D² / (n − 1)² in the beta distribution with df / 2 and (n − df −
+    1) / 2 (Gnanadesikan and Kettenring, 1972), which is exact for normal answers without gaps and becomes
+    chi-squared as n grows; chi-squared itself would flag nobody where n is only a few times the number of
+    items. Means and covariances are those of all pairs of answers that exist, and a response with gaps uses
+    its own block of them: nothing is imputed. Where the correlation matrix is singular or, through the gaps,
+    indefinite (smallest eigenvalue below .001), it is shrunk towards independence until the smallest is .05.
+    Turning answers by their key would change no distance.
 
-    *Consistency.* The answers are turned by their key and taken from the midpoint of the scale; the index
-    is the mean product of two answers to the same subscale over the mean square of all: 1 if both
-    wordings of a subscale always say the same, 0 by chance, below 0 if they contradict each other
-    (a straight line of fives over three and three items gives −.20). It is an intraclass correlation about
-    the midpoint. Its mean and variance over all orders in which the person could have put the same
-    answers down are exact (Mantel, 1967), and the index is flagged unless it lies above chance
-    (zero, or that mean if it is higher) by more than 1.645 of those standard deviations: 95 % of the people
-    who answer at random are flagged. Only subscales with both keys are used: without a reversed item, agreement within a
-    subscale proves nothing. Other consistency indices would count the same evidence twice.
+    *Consistency.* The answers are turned by their key and measured from the midpoint of the scale; the index
+    is the mean product of two answers to the same subscale over the mean square of all: 1 if both wordings of
+    a subscale always say the same, 0 by chance, below 0 if they contradict each other (a straight line of
+    fives over three and three items gives −.20; threes throughout count as 0). It is an intraclass
+    correlation about the midpoint. Its mean and variance over all orders in which the person could have put
+    down the same answers are exact (Mantel, 1967), and the index is flagged unless it lies above chance
+    (zero, or that mean if it is higher) by more than 1.645 of those standard deviations. So about 94 % of
+    people who answer 66 items of 11 subscales at random are flagged and every straight line is; so are
+    careful people whose view is mixed, since wordings of one subscale are no opposites: alone it proves
+    nothing. Only subscales with both keys are used: without a reversed item, agreement within a subscale is
+    no evidence. Where the median response does not pass it (short forms), the margin is dropped and only
+    answers at or below chance are flagged; where the median does not pass that either, the index is left out.
+    Other consistency indices would count the same evidence twice.
 
     *Longstring.* The longest run of one raw answer, blanks skipped; flagged from half of the answered
     items on. A weak aid alone.
 
     *Page time.* The median over pages of the seconds per item; flagged below 2 (Huang et al., 2012;
-    Bowling et al., 2023). The median lets a pause on one page hide nothing.
+    Bowling et al., 2023). With the median, a pause on one page hides no haste on the others.
+
+    In simulations of 11 subscales of three and three items (900 people, 6 % careless, several seeds; the
+    tests measure it) all lines of one extreme answer and nine in ten random responses were found, over half
+    of those that kept mostly to the middle in long runs, and no more than 1 % of careful ones were flagged.
+    Where careful people also used the scale in very different ways, about 3 % of them were (5 % with weak
+    items). Below about five responses an item the Mahalanobis distance finds little, and without it or page
+    time random answers stay unfound.
 
     References
     ----------
     Bowling, N. A., Huang, J. L., Brower, C. K., and Bragg, C. B. (2023). The quick and the careless.
     *Organizational Research Methods*, 26, 323–352.
+    Gnanadesikan, R., and Kettenring, J. R. (1972). Robust estimates, residuals, and outlier detection with
+    multiresponse data. *Biometrics*, 28, 81–124.
     Huang, J. L., Curran, P. G., Keeney, J., Poposki, E. M., and DeShon, R. P. (2012). Detecting and
     deterring insufficient effort responding to surveys. *Journal of Business and Psychology*, 27, 99–114.
     Mantel, N. (1967). The detection of disease clustering and a generalized regression approach.
@@ -133,11 +148,14 @@ def screen_responses(
     --------
     >>> import pandas as pd
     >>> items = pd.DataFrame(
-    ...     {"a1": [4, 5, 2], "a2": [2, 5, 4], "b1": [5, 5, 1], "b2": [1, 5, 5], "c1": [4, 5, 2], "c2": [1, 5, 4]},
+    ...     [[4, 2, 5, 1, 4, 1], [5, 5, 5, 5, 5, 5], [2, 4, 1, 5, 2, 4]],
+    ...     columns=["a1", "a2", "b1", "b2", "c1", "c2"],
     ...     index=["r1", "r2", "r3"],
     ... )
     >>> screening = screen_responses(
-    ...     items, reverse=["a2", "b2", "c2"], subscales={"a": ["a1", "a2"], "b": ["b1", "b2"], "c": ["c1", "c2"]}
+    ...     items,
+    ...     reverse=["a2", "b2", "c2"],
+    ...     subscales={"a": ["a1", "a2"], "b": ["b1", "b2"], "c": ["c1", "c2"]},
     ... )
     >>> screening.table["careless"].tolist()
     [False, True, False]
@@ -201,20 +219,24 @@ def screen_responses(
         table=table,
         summary=_summary(table, judged),
         method=(
-            "Responses were screened for careless responding with the Mahalanobis distance of the items, the "
-            "consistency of each person's answers across the two keys of each subscale compared with that of the same answers "
-            "in random order (Mantel, 1967), the longest run of one answer and, where recorded, page time "
-            "(Huang et al., 2012; Bowling et al., 2023), and called careless where two or more agreed "
-            "(Meade and Craig, 2012)."
+            "Responses were screened for careless responding with the Mahalanobis distance of the items, "
+            "the consistency of each person's answers across the two keys of each subscale compared with "
+            "that of the same answers in random order (Mantel, 1967), the longest run of one answer and, "
+            "where recorded, page time (Huang et al., 2012; Bowling et al., 2023), and called careless "
+            "where two or more agreed (Meade and Craig, 2012)."
         ),
-        notes=tuple(
-            [
-                *notes,
-                f"{int(table['careless'].sum())} of {len(table)} responses are flagged by two or more indices. "
-                "None is left out: compare results with and without them.",
-                "Limits: p < .001 or > .999 (Mahalanobis), 95 % of random orders (consistency), half of the "
-                "answered items in one run (ours), 2 s per item (Huang et al., 2012).",
-            ]
+        notes=(
+            *notes,
+            (
+                f"{int(table['careless'].sum())} of {len(table)} responses are flagged by two or more "
+                "indices. None is left out: compare results with and without them."
+            ),
+            (
+                "Limits: p < .001 (Mahalanobis); 1.645 standard deviations above the same answers in random "
+                "order (consistency, ours, unless noted otherwise); half of the answered items in one run "
+                "(longstring, ours); 2 s per item (page time, Huang et al., 2012); two flags (Meade and "
+                "Craig, 2012, advise several indices)."
+            ),
         ),
     )
 
@@ -259,7 +281,9 @@ def _keys(items: pd.DataFrame, reverse: Collection[str] | Mapping[str, bool] | p
         reversed_items = set(reverse)
     unknown = sorted(reversed_items - set(items.columns), key=str)
     if unknown:
-        raise ValueError(f"`reverse` names items that are not there: {_listed(unknown)}. Name columns of `items` alone.")
+        raise ValueError(
+            f"`reverse` names items that are not there: {_listed(unknown)}. Name columns of `items` alone."
+        )
     return np.where(items.columns.isin(list(reversed_items)), -1.0, 1.0)
 
 
@@ -276,14 +300,13 @@ def _membership(items: pd.DataFrame, subscales: Mapping[str, Sequence[str]]) -> 
         raise ValueError(f"An item can belong to one subscale; in several: {_listed(doubled)}.")
     if not subscales:
         return np.zeros((items.shape[1], 0))
-    return np.column_stack(
-        [items.columns.isin(list(members)).astype(np.float64) for members in subscales.values()]
-    )
+    return np.column_stack([items.columns.isin(list(members)).astype(np.float64) for members in subscales.values()])
 
 
 def _needed(items: pd.DataFrame, minimum: int | None) -> int:
     if minimum is None:
-        return max(1, min(_MINIMUM, -(-items.shape[1] // 2)))
+        half = -(-len(items.columns) // 2)
+        return max(1, min(_MINIMUM, half))
     if minimum < 1:
         raise ValueError(f"`minimum` must be 1 or more answered items, it is {minimum}.")
     return minimum
@@ -294,8 +317,10 @@ def _judged_notes(judged: Flags, answered: npt.NDArray[np.int64], needed: int) -
         return []
     empty = int((answered == 0).sum())
     return [
-        f"{int((~judged).sum())} of {len(judged)} responses have fewer than {needed} answered items (ours) and "
-        f"are judged by page time alone; {empty} of them answered none."
+        (
+            f"{int((~judged).sum())} of {len(judged)} responses have fewer than {needed} answered items "
+            f"(ours) and are judged by page time alone; {empty} of them answered none."
+        )
     ]
 
 
@@ -332,13 +357,15 @@ def _mahalanobis(answers: Floats, names: list[str], notes: list[str]) -> tuple[F
     used = int(varying.sum())
     if people <= used + 1 or used == 0:
         notes.append(
-            f"The Mahalanobis distance is left out: it needs more responses than items with differing answers, and there are {people} for {used}."
+            "The Mahalanobis distance is left out: it needs two more responses than there are items with "
+            f"differing answers, and there are {people} for {used}. Random answers can hardly be found "
+            "without it."
         )
         return unavailable, unavailable
     if people < 5 * used:
         notes.append(
-            f"{people} responses for {used} items: with fewer than five an item (ours) the Mahalanobis distances "
-            "are drawn together, and few will be flagged."
+            f"{people} responses for {used} items: with fewer than five an item (ours) the Mahalanobis "
+            "distances are drawn together, and few will be flagged."
         )
     known, deviations = known[:, varying], deviations[:, varying]
     correlations = _pairwise_correlations(deviations, known, notes)
@@ -363,8 +390,8 @@ def _pairwise_correlations(deviations: Floats, known: Flags, notes: list[str]) -
     never = pairs < 2
     if never.any():
         notes.append(
-            f"{int(np.triu(never).sum())} pairs of items were never answered together and are taken as unrelated "
-            "in the Mahalanobis distance."
+            f"{int(np.triu(never).sum())} pairs of items were never answered together and are taken as "
+            "unrelated in the Mahalanobis distance."
         )
         covariances[never] = 0.0
     scale = np.sqrt(np.diag(covariances))
@@ -374,8 +401,8 @@ def _pairwise_correlations(deviations: Floats, known: Flags, notes: list[str]) -
         weight = (_SHRUNK_TO - smallest) / (1 - smallest)
         correlations = (1 - weight) * correlations + weight * np.eye(len(correlations))
         notes.append(
-            f"The correlations of the items could not be inverted (smallest eigenvalue {smallest:.3g}): for the "
-            f"Mahalanobis distance they were shrunk by {100 * weight:.1f} % towards independence."
+            f"The correlations of the items could not be inverted (smallest eigenvalue {smallest:.3g}): for "
+            f"the Mahalanobis distance they were shrunk by {100 * weight:.1f} % towards independence."
         )
     return correlations
 
@@ -437,23 +464,33 @@ def _consistency(
     flat = int((~could & ~np.isnan(from_middle).all(axis=1)).sum())
     if flat:
         notes.append(
-            f"{flat} responses have no consistency: all answers at the midpoint, or too few within subscales."
+            f"{flat} responses have no consistency: it needs four answers, two of them to one subscale with both keys."
         )
     if not could.any():
         return unavailable, unavailable
-    limit = np.maximum(chance, 0.0) + _CHANCE * spread
-    if float(np.median(index[could] - limit[could])) <= 0 and int(could.sum()) >= _MINIMUM:
+    floor = np.maximum(chance, 0.0)
+    limit = floor + _CHANCE * spread
+    if int(could.sum()) < _MINIMUM or _passed_by_most(index, limit):
+        return index, limit
+    if _passed_by_most(index, floor):
         notes.append(
-            "Consistency is left out: most people's answers within subscales are no more alike than chance, so "
-            "that it cannot tell who is careless. The subscales are too short, or the keys are wrong."
+            "Consistency is judged leniently: these items are too few or too unlike for most people's "
+            "answers to be told from chance, so that only answers no more consistent than chance are "
+            "flagged, without a margin. About half of the random answers pass."
         )
-        return unavailable, unavailable
-    return index, limit
+        return index, floor
+    notes.append(
+        "Consistency is left out: most people's answers within subscales are no more alike than chance, so "
+        "that it cannot tell who is careless. Check the keys, and whether the subscales belong together."
+    )
+    return unavailable, unavailable
 
 
-def _keyed_agreement(
-    u: Floats, keys: Floats, forward: Floats, backward: Floats
-) -> tuple[Floats, Floats, Floats]:
+def _passed_by_most(index: Floats, limit: Floats) -> bool:
+    return float(np.nanmedian(index - limit)) > 0
+
+
+def _keyed_agreement(u: Floats, keys: Floats, forward: Floats, backward: Floats) -> tuple[Floats, Floats, Floats]:
     """Return the index of each row, and its mean and standard deviation over all orders of the row's answers.
 
     With w_ij = key_i key_j for two answered items of a subscale, Γ = Σ w_ij u_i u_j over i ≠ j. Its
@@ -535,8 +572,8 @@ def _seconds_per_item(
         without = [page for page in pages.columns if page_items.get(page, 0) < 1]
         if without:
             raise ValueError(
-                f"`page_items` must give each page of `page_seconds` 1 item or more; it does not for: {_listed(without)}. "
-                "Leave out pages without items."
+                "`page_items` must give each page of `page_seconds` 1 item or more; it does not for: "
+                f"{_listed(without)}. Leave out pages without items."
             )
         counts = np.array([page_items[page] for page in pages.columns], dtype=np.float64)
     seconds: Floats = pages.reindex(items.index).astype("Float64").to_numpy(dtype=np.float64, na_value=np.nan)
@@ -559,13 +596,11 @@ def _summary(table: pd.DataFrame, judged: Flags) -> pd.DataFrame:
     anything = judged | table[[f"flag_{name}" for name in INDICES]].notna().any(axis=1).to_numpy()
     n.append(int(anything.sum()))
     flagged.append(int(table["careless"].sum()))
-    summary = pd.DataFrame(
-        {"n": n, "flagged": flagged}, index=pd.Index([*INDICES, "careless"], name="index")
-    )
+    summary = pd.DataFrame({"n": n, "flagged": flagged}, index=pd.Index([*INDICES, "careless"], name="index"))
     summary["percent"] = 100 * summary["flagged"] / summary["n"].where(summary["n"] > 0)
     summary["limit"] = [
-        "p < .001 or p > .999",
-        "at most 1.645 SD above chance",
+        "p < .001",
+        "at or below consistency_limit",
         "at least half of the answered items",
         "below 2 s per item",
         "at least two flags",

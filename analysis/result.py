@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from html import escape
 from typing import Any
@@ -79,6 +80,50 @@ class Result:
             f"<div class='table'>{formatted(self.table).to_html(escape=True, border=0)}</div>"
             f"<p class='method'>{escape(self.method)}</p>{notes}</figure>"
         )
+
+
+def for_each(
+    parts: Mapping[str, pd.DataFrame],
+    analyse: Callable[[pd.DataFrame], Result],
+    *,
+    name: str,
+    title: str,
+) -> Result:
+    """Run one analysis on several frames and stack the tables.
+
+    Parameters
+    ----------
+    parts : mapping
+        Label → frame, such as subscale → its items.
+    analyse : callable
+        Frame → `Result`. A ``ValueError`` leaves the part out; its text becomes a note.
+    name : str
+        Name of the new first level of the index.
+    title : str
+
+    Returns
+    -------
+    Result
+        With the notes of each part, labelled.
+
+    Raises
+    ------
+    ValueError
+        If no part could be analysed; the text is the reason for each.
+    """
+    tables, notes, methods = {}, [], []
+    for label, frame in parts.items():
+        try:
+            result = analyse(frame)
+        except ValueError as refusal:
+            notes.append(f"{label}: {refusal}")
+            continue
+        tables[label] = result.table
+        methods.append(result.method)
+        notes += [f"{label}: {note}" for note in result.notes]
+    if not tables:
+        raise ValueError("; ".join(notes) or "there is nothing to analyse")
+    return Result(title=title, table=pd.concat(tables, names=[name]), method=methods[0], notes=tuple(notes))
 
 
 def formatted(table: pd.DataFrame) -> pd.DataFrame:

@@ -172,8 +172,8 @@ def _score(
         ("facets", score.facets, facets),
         ("items", score.items, set(tables.items)),
     )
-    for option, named, known in choices:
-        yield from (((*key, option), f"{entry!r} does not exist") for entry in named if entry not in known)
+    for option, named, existing in choices:
+        yield from (((*key, option), f"{entry!r} does not exist") for entry in named if entry not in existing)
     if score.rule == "raw_mean" and score.wording is None:
         yield (*key, "wording"), "raw_mean needs a wording"
     yield from _reachable(tables, key, score, short=short)
@@ -214,24 +214,18 @@ def _reachable(tables: DefinitionTables, key: _Key, score: ScoreTable, *, short:
     if len(scales) > 1:
         yield (
             key,
-            f"its items have different response scales ({', '.join(sorted(map(str, scales)))}); a mean of them means nothing",
+            f"its items have different response scales ({', '.join(sorted(map(str, scales)))}): no mean of them",
         )
-    if score.rule == "balanced_mean" and (
-        unworded := [name for name, item in chosen.items() if item.wording is None]
-    ):
+    if score.rule == "balanced_mean" and (unworded := [name for name, item in chosen.items() if item.wording is None]):
         yield key, f"balanced_mean needs a wording on every item; {unworded[0]!r} has none"
     forms = {name: form for name, form in tables.forms.items() if (form.short_of is not None) == short}
     for form_name in [*forms] or ([] if tables.forms else [""]):
-        asked = [
-            item
-            for item in chosen.values()
-            if _asks(tables, form_name, item.subscale, item.facet, item.short)
-        ]
+        asked = [item for item in chosen.values() if _asks(tables, form_name, item.subscale, item.facet, item.short)]
         where = f"form {form_name}" if form_name else "the questionnaire"
         if not asked or _required(score, len(asked)) > len(asked):
             yield (
                 key,
-                f"{where} asks {len(asked)} of its items and cannot reach the minimum of {_required(score, len(asked))}",
+                f"{where} asks {len(asked)} of its items, fewer than the minimum of {_required(score, len(asked))}",
             )
         for wording in ("facilitator", "barrier") if score.rule == "balanced_mean" else ():
             count = sum(item.wording == wording for item in asked)
@@ -283,16 +277,10 @@ def _missing_texts(tables: DefinitionTables, language: str) -> Iterator[_Key]:
             if not labels.get(str(code))
         )
     for section in ("items", "questions"):
-        yield from (
-            (section, name)
-            for name, entry in getattr(tables, section).items()
-            if not entry.text.get(language)
-        )
+        yield from ((section, name) for name, entry in getattr(tables, section).items() if not entry.text.get(language))
     for section in ("subscales", "forms", "scores"):
         yield from (
-            (section, name)
-            for name, entry in getattr(tables, section).items()
-            if not entry.title.get(language)
+            (section, name) for name, entry in getattr(tables, section).items() if not entry.title.get(language)
         )
     yield from (
         ("subscales", name, "facets", facet)

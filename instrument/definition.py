@@ -300,9 +300,7 @@ class Instrument:
     def subscale_items(self, items: tuple[str, ...] | None = None) -> dict[str, list[str]]:
         """Return subscale → ids of its items, out of `items` (default: all)."""
         chosen = set(self.items.ids if items is None else items)
-        return {
-            s.id: [i.id for i in self.items if i.subscale == s.id and i.id in chosen] for s in self.subscales
-        }
+        return {s.id: [i.id for i in self.items if i.subscale == s.id and i.id in chosen] for s in self.subscales}
 
 
 def read_instrument(definition: str | Path) -> Instrument:
@@ -416,9 +414,7 @@ def _item(name: str, table: ItemTable, tables: DefinitionTables) -> Item:
         forms=tuple(forms),
         short_form=table.short,
         scale=table.scale or str(tables.instrument.item_scale),
-        sources=tuple(
-            Source(theme=source.theme, phrase=source.phrase, via=source.via) for source in table.sources
-        ),
+        sources=tuple(Source(theme=source.theme, phrase=source.phrase, via=source.via) for source in table.sources),
     )
 
 

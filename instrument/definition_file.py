@@ -41,9 +41,7 @@ class InstrumentTable(_Table):
     id: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,40}$")]
     version: Annotated[str, Field(pattern=r"^\d+\.\d+\.\d+$")]
     status: Literal["draft", "validated"]
-    languages: Annotated[
-        list[Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]+)*$")]], Field(min_length=1)
-    ]
+    languages: Annotated[list[Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]+)*$")]], Field(min_length=1)]
     licence: str = ""
     item_scale: str | None = None
     title: TextTable = {}
@@ -207,11 +205,7 @@ class Places:
         name = self._text_names.get(language or "", self._name)
         names = tuple(str(part) for part in key)
         line = next(
-            (
-                self._lines[name][names[:n]]
-                for n in range(len(names), 0, -1)
-                if names[:n] in self._lines[name]
-            ),
+            (self._lines[name][names[:n]] for n in range(len(names), 0, -1) if names[:n] in self._lines[name]),
             1,
         )
         return f"{name}:{line}: {'.'.join(names)}: {message}"
@@ -264,7 +258,7 @@ def _find(definition: str | Path) -> tuple[Path, dict[str, Path]]:
         shipped = Path(str(resources.files("instrument"))) / str(definition)
         if "/" in str(definition) or "\\" in str(definition) or not (shipped / f"{definition}.toml").exists():
             raise FileNotFoundError(
-                f"{definition}: no such file or folder, and no questionnaire of this name ships with the package (pwiq does)"
+                f"{definition}: no such file or folder, nor a questionnaire that ships with the package (pwiq)"
             )
         path = shipped
     if path.is_file():
@@ -273,10 +267,7 @@ def _find(definition: str | Path) -> tuple[Path, dict[str, Path]]:
     named = [file for file in mains if file.stem == path.resolve().name]
     if not named and len(mains) != 1:
         raise InstrumentError(
-            [
-                f"{path}: a definition's folder holds one file {path.resolve().name}.toml; "
-                f"found {len(mains)} candidates"
-            ]
+            [f"{path}: a folder holds one file {path.resolve().name}.toml; found {len(mains)} candidates"]
         )
     texts = {file.name.split(".")[1]: file for file in sorted(path.glob("text.*.toml"))}
     return (named or mains)[0], texts
@@ -305,22 +296,16 @@ def _add_texts(tables: dict[str, Any], texts: dict[str, Any], language: str, pla
             key = (section,) if section == "instrument" else (section, name)
             if not isinstance(parent.get(name), dict):
                 faults.append(
-                    places.fault(
-                        key, "a text for something that the definition does not have", language=language
-                    )
+                    places.fault(key, "a text for something that the definition does not have", language=language)
                 )
             elif section == "response_scales":
-                parent[name].setdefault("labels", {})[language] = {
-                    str(code): text for code, text in entry.items()
-                }
+                parent[name].setdefault("labels", {})[language] = {str(code): text for code, text in entry.items()}
             else:
                 faults += _add_entry(parent[name], entry, language, key, places)
     return faults
 
 
-def _add_entry(
-    target: dict[str, Any], entry: Any, language: str, key: tuple[str, ...], places: Places
-) -> list[str]:
+def _add_entry(target: dict[str, Any], entry: Any, language: str, key: tuple[str, ...], places: Places) -> list[str]:
     if isinstance(entry, str):
         entry = {_BARE_TEXT.get(key[-2], "text"): entry}
     faults = []
@@ -351,9 +336,7 @@ def _in_words(fault: Any) -> str:
 
 
 _HEADER = re.compile(r"^\s*\[+\s*(.+?)\s*\]+\s*(#.*)?$")
-_KEY = re.compile(
-    r"""^\s*((?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*'))*)\s*="""
-)
+_KEY = re.compile(r"""^\s*((?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*'))*)\s*=""")
 _PART = re.compile(r"""[A-Za-z0-9_-]+|"[^"]*"|'[^']*'""")
 
 

@@ -7,15 +7,22 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from instrument.definition import Instrument
+from instrument.definition import Instrument, Question
+
+_TOLD = 200  # faults that a message tells; a wrong scale can make millions
 
 
 class ResponseError(ValueError):
-    """Answers that were refused. `faults` lists every bad cell, a line each."""
+    """Answers that were refused. `faults` lists every bad cell, a line each; the message the first 200."""
 
     def __init__(self, faults: Sequence[str]) -> None:
-        super().__init__("\n".join(faults))
         self.faults = tuple(faults)
+        super().__init__(self.faults)
+
+    def __str__(self) -> str:
+        told = self.faults[:_TOLD]
+        more = len(self.faults) - len(told)
+        return "\n".join([*told, f"… and {more} more faults; correct these first"] if more else told)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -77,3 +84,11 @@ def asked(responses: Responses) -> pd.DataFrame:
         return pd.DataFrame(True, index=responses.answers.index, columns=responses.answers.columns)
     form = responses.people["form"]
     return pd.DataFrame({item.id: form.isin(item.forms) for item in items}, index=responses.answers.index)
+
+
+def question_columns(question: Question, instrument: Instrument) -> tuple[str, ...]:
+    """Return the columns of a question: its id, or one per code where it takes several answers."""
+    if not question.multiple or question.scale is None:
+        return (question.id,)
+    scale = instrument.response_scales[question.scale]
+    return tuple(f"{question.id}{code}" for code in scale.labels)

@@ -118,11 +118,7 @@ def score_scale(instrument: Instrument, name: str, *, metric: Metric = "pomp") -
     if rule.rule == "acquiescence":
         return (low - high) / 2, (high - low) / 2
     ends = (low - high, high - low) if rule.rule == "difference" else (low, high)
-    scaled = (
-        _pomp(instrument, rule, np.array(ends, dtype=float))
-        if metric == "pomp"
-        else np.array(ends, dtype=float)
-    )
+    scaled = _pomp(instrument, rule, np.array(ends, dtype=float)) if metric == "pomp" else np.array(ends, dtype=float)
     return float(scaled[0]), float(scaled[1])
 
 
@@ -156,11 +152,9 @@ def _chosen_items(instrument: Instrument, items: str | Sequence[str]) -> set[str
         return set(instrument.short_items)
     if isinstance(items, str):
         raise ValueError(f"items must be 'own', 'common', 'short' or a list of item ids; got {items!r}")
-    unknown = [name for name in items if name not in instrument.items]
+    unknown = [name for name in items if name not in instrument.items.ids]
     if unknown or not items:
-        raise ValueError(
-            f"items must be ids of {instrument.id}; unknown: {', '.join(unknown) or 'none given'}"
-        )
+        raise ValueError(f"items must be ids of {instrument.id}; unknown: {', '.join(unknown) or 'none given'}")
     return set(items)
 
 
@@ -222,7 +216,9 @@ def _mean(values: Floats, valid: Booleans) -> Floats:
     """Return row means of the valid values; NaN in a row that has none."""
     count = valid.sum(axis=1)
     total = np.where(valid, values, 0.0).sum(axis=1)
-    return np.divide(total, count, out=np.full(len(values), np.nan), where=count > 0)
+    means: Floats = np.full(len(values), np.nan)
+    np.divide(total, count, out=means, where=count > 0)
+    return means
 
 
 def _answer_range(instrument: Instrument, rule: ScoreRule) -> tuple[int, int]:
@@ -237,4 +233,5 @@ def _pomp(instrument: Instrument, rule: ScoreRule, values: Floats) -> Floats:
     low, high = _answer_range(instrument, rule)
     if rule.rule == "acquiescence":
         return values
-    return (values - (0 if rule.rule == "difference" else low)) / (high - low) * 100
+    start = 0 if rule.rule == "difference" else low
+    return np.asarray((values - start) / (high - low) * 100, dtype=float)

@@ -1,0 +1,273 @@
+"""The command `pwiq`: a thin skin over the functions of both packages.
+
+Imports stand inside the commands, so that `pwiq --help` answers at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_EPILOG = """\
+examples:
+  pwiq check-instrument                     is the questionnaire's definition sound?
+  pwiq codebook --out codebook.csv          what does each column of a file mean?
+  pwiq score answers.csv --out scores.csv   score a file of answers
+  pwiq report before.csv after.csv --out report
+                                            the whole report, suppressed for those who read it
+  pwiq lab                                  open the notebooks in JupyterLab
+
+PWIQ is a draft instrument and has not been validated.
+"""
+
+
+class UsageError(Exception):
+    """The command was called in a way that it cannot be; exit status 2."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; return its exit status: 0 done, 1 refused, 2 wrong usage."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    try:
+        options.run(options)
+    except UsageError as error:
+        parser.error(str(error))
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 1
+    except (ValueError, OSError) as error:
+        # Both packages refuse with a ValueError whose text says what to do; OSError is a missing
+        # file, one that exists already, a folder that cannot be written to.
+        print(f"pwiq: {_sentence(error)}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _sentence(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror and error.filename:
+        return f"{error.filename}: {error.strerror}"
+    return str(error)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="pwiq",
+        description="The Peer Workforce Integration Questionnaire: define, score, report.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    command = _add(
+        commands,
+        "check-instrument",
+        _check_instrument,
+        "check a definition, or write its JSON Schema",
+        "pwiq check-instrument my.toml",
+    )
+    command.add_argument("definition", nargs="?", help="a name or a path (default: --instrument)")
+    command.add_argument("--schema", action="store_true", help="write the JSON Schema of a definition instead")
+    _add_out(command, "where to write the schema (default: standard output)", required=False)
+
+    command = _add(
+        commands,
+        "codebook",
+        _codebook,
+        "what each column of a file of answers means",
+        "pwiq codebook --out codebook.csv",
+    )
+    command.add_argument("--language", default=None, help="language of the texts (default: the definition's first)")
+    _add_out(command, "CSV file to write (default: standard output)", required=False)
+
+    command = _add(commands, "score", _score, "score a file of answers", "pwiq score answers.csv --out scores.csv")
+    command.add_argument(
+        "file", nargs="+", type=Path, help="file of answers: CSV, XLSX, SAV or Parquet; several are waves"
+    )
+    command.add_argument(
+        "--metric",
+        choices=["pomp", "mean"],
+        default="pomp",
+        help="0–100 (pomp, default) or the scale of the answers (mean)",
+    )
+    command.add_argument(
+        "--items",
+        choices=["own", "common", "short"],
+        default="own",
+        help="items that count: the form's own (default), those common to all forms, the short form's",
+    )
+    _add_out(command, "CSV file to write")
+
+    command = _add(
+        commands,
+        "simulate",
+        _simulate,
+        "rewrite the sample data from its population",
+        "pwiq simulate sample_data/population.toml --out sample_data --force",
+    )
+    command.add_argument("population", type=Path, help="the population's TOML file")
+    command.add_argument("--seed", type=int, default=20261122, help="seed of the random draws (default: %(default)s)")
+    _add_out(command, "folder to write to")
+
+    command = _add(
+        commands,
+        "report",
+        _report,
+        "run the notebooks on files of answers and write a report",
+        "pwiq report before.csv after.csv --out report",
+    )
+    command.add_argument(
+        "file", nargs="+", type=Path, help="files of answers; without a wave column, their order is the waves'"
+    )
+    command.add_argument(
+        "--audience",
+        choices=["internal", "external"],
+        default="internal",
+        help="who reads it: nothing is shown of fewer than 5 (internal, default) or 10 people (external)",
+    )
+    _add_out(command, "folder to write to")
+
+    command = _add(commands, "lab", _lab, "open the notebooks in JupyterLab", "pwiq lab --folder my_study")
+    command.add_argument(
+        "--folder",
+        type=Path,
+        default=Path("pwiq_notebooks"),
+        help="where your copies of the notebooks are (made if missing; default: %(default)s)",
+    )
+    command.add_argument("--no-browser", action="store_true", help="do not open a browser")
+    return parser
+
+
+def _add(commands: object, name: str, run: object, summary: str, example: str) -> argparse.ArgumentParser:
+    command: argparse.ArgumentParser = commands.add_parser(  # type: ignore[attr-defined]
+        name,
+        help=summary,
+        description=f"{summary[0].upper()}{summary[1:]}.",
+        epilog=f"example:\n  {example}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    command.add_argument(
+        "--instrument",
+        default="pwiq",
+        help="the questionnaire: a name that ships with the package, or a path (default: %(default)s)",
+    )
+    command.set_defaults(run=run)
+    return command
+
+
+def _add_out(command: argparse.ArgumentParser, what: str, *, required: bool = True) -> None:
+    command.add_argument("--out", type=Path, required=required, help=what)
+    command.add_argument("--force", action="store_true", help="overwrite what is there")
+
+
+def _check_instrument(options: argparse.Namespace) -> None:
+    import json
+
+    from instrument.definition import read_instrument
+    from instrument.definition_file import definition_schema
+
+    if options.schema:
+        _write_text(json.dumps(definition_schema(), indent=2, ensure_ascii=False) + "\n", options)
+        return
+    instrument = read_instrument(options.definition or options.instrument)
+    forms = ", ".join(f"{form.id} {len(instrument.asked_by(form.id))}" for form in instrument.forms)
+    print(
+        f"{instrument.id} {instrument.version} ({instrument.status}) is sound: {len(instrument.items)} items in "
+        f"{len(instrument.subscales)} subscales, {len(instrument.questions)} other questions, "
+        f"{len(instrument.scores)} scores, languages {', '.join(instrument.languages)}."
+        + (f" Items by form: {forms}." if forms else "")
+    )
+
+
+def _codebook(options: argparse.Namespace) -> None:
+    from instrument.codebook import codebook
+    from instrument.definition import read_instrument
+
+    instrument = read_instrument(options.instrument)
+    language = options.language or instrument.languages[0]
+    if language not in instrument.languages:
+        raise ValueError(f"--language {language}: {instrument.id} has {', '.join(instrument.languages)}")
+    table = codebook(instrument, language=language)
+    _write_text(table.to_csv(index=False, lineterminator="\n"), options)
+
+
+def _score(options: argparse.Namespace) -> None:
+    from instrument.definition import read_instrument
+    from instrument.files import spreadsheet_safe
+    from instrument.reading import read_responses
+    from instrument.scoring import score
+
+    _refuse_existing(options)
+    instrument = read_instrument(options.instrument)
+    responses = read_responses(options.file, instrument)
+    scores = score(responses, metric=options.metric, items=options.items)
+    keys = ["person", "form", "wave", "organisation", "team"]
+    people = responses.people.reindex(columns=keys)
+    table = spreadsheet_safe(people).join(scores)
+    _write_text(table.to_csv(index=False, lineterminator="\n"), options)
+    print(_score_summary(options.out, scores, responses.ledger))
+
+
+def _score_summary(out: Path, scores: pd.DataFrame, ledger: pd.DataFrame) -> str:
+    total = scores.columns[-1] if "integration" not in scores else "integration"
+    lines = [
+        f"{out}: {len(scores)} responses; {scores[total].notna().sum()} of them have a score for {total}.",
+        "This is working data about single people: do not share it. `pwiq report` makes what may be shared.",
+        "What became of the columns of the file:",
+    ]
+    for became, rows in ledger.groupby("became", sort=False):
+        counts = rows[["answered", "blank", "off_scale"]].sum()
+        lines.append(
+            f"  {became}: {len(rows)} columns, {counts['answered']} cells answered, {counts['blank']} blank, "
+            f"{counts['off_scale']} beside the scale"
+        )
+    lines += [f"  {row.column}: {row.note}" for row in ledger.itertuples() if row.note]
+    return "\n".join(lines)
+
+
+def _simulate(options: argparse.Namespace) -> None:
+    from instrument.sample_data import write_sample_data
+
+    for path in write_sample_data(options.population, options.out, seed=options.seed, force=options.force):
+        print(path)
+
+
+def _report(options: argparse.Namespace) -> None:
+    from analysis.report import run_report
+
+    path = run_report(
+        options.file,
+        options.out,
+        instrument=options.instrument,
+        audience=options.audience,
+        force=options.force,
+        progress=True,
+    )
+    print(f"The report is at {path}")
+
+
+def _lab(options: argparse.Namespace) -> None:
+    from analysis.lab import open_lab
+
+    open_lab(options.folder, browser=not options.no_browser)
+
+
+def _write_text(text: str, options: argparse.Namespace) -> None:
+    from instrument.files import write_whole
+
+    if options.out is None:
+        sys.stdout.write(text)
+        return
+    _refuse_existing(options)
+    write_whole(options.out, text)
+
+
+def _refuse_existing(options: argparse.Namespace) -> None:
+    if options.out is not None and options.out.exists() and not options.force:
+        raise FileExistsError(f"{options.out} exists; choose another name or add --force")

@@ -1,0 +1,121 @@
+"""Means of scores with intervals that know that people sit in teams, and that forms weigh equally."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from analysis.result import Result
+
+
+def mean_scores(
+    scores: pd.DataFrame,
+    *,
+    by: pd.DataFrame | None = None,
+    strata: pd.Series | None = None,
+    cluster: pd.Series | None = None,
+    confidence: float = 0.95,
+) -> Result:
+    """Return the mean of every score in every group, with its interval.
+
+    Parameters
+    ----------
+    scores : pandas.DataFrame
+        Response × score; gaps are left out, score by score.
+    by : pandas.DataFrame, optional
+        Response × grouping variable (``wave``, ``form`` …); default: everyone is one group.
+    strata : pandas.Series, optional
+        Such as the form: the mean is then the mean of the strata's means with equal weights, so that
+        a changed mix of forms does not read as change. The strata are those with answers in *every*
+        group.
+    cluster : pandas.Series, optional
+        Such as the team: the standard error is then robust to people of a cluster being alike.
+    confidence : float
+
+    Raises
+    ------
+    ValueError
+        If there are no answers at all.
+
+    Returns
+    -------
+    Result
+        Index: the columns of ``by``, then ``score``. Columns ``n, mean, sd, se, df, ci_low, ci_high``.
+        Where a group has fewer than two people or clusters, there is a mean and no interval.
+
+    Notes
+    -----
+    Linearisation: the estimate's influence values are summed by cluster, and G/(G−1) times their sum
+    of squares is the variance (CR1; Cameron and Miller 2015, *Journal of Human Resources*, 50,
+    317–372), with G − 1 degrees of freedom. Without clusters every person is one.
+
+    Examples
+    --------
+    >>> scores = pd.DataFrame({"role": [50.0, 60.0, 70.0]})
+    >>> mean_scores(scores).table[["n", "mean", "se"]].round(3).values.tolist()
+    [[3.0, 60.0, 5.774]]
+    """
+    groups = pd.DataFrame({"all": "all"}, index=scores.index) if by is None else by
+    notes: tuple[str, ...] = ()
+    if strata is not None:
+        kept = common_strata(strata, groups)
+        if len(kept) < strata.nunique():
+            notes = (f"Only forms present in every group count towards the means: {', '.join(kept) or 'none'}.",)
+        scores = scores.loc[strata.isin(kept)]
+    rows, keys = [], []
+    for label, members in groups.loc[scores.index].groupby(list(groups.columns), observed=True):
+        for name in scores.columns:
+            values = scores.loc[members.index, name].dropna().astype(float)
+            keys.append((*label, name))
+            rows.append(
+                _mean(
+                    values,
+                    strata=None if strata is None else strata.loc[values.index],
+                    cluster=None if cluster is None else cluster.loc[values.index],
+                    confidence=confidence,
+                )
+            )
+    if not rows:
+        raise ValueError("there are no answers from which a mean could be had")
+    table = pd.DataFrame(rows, index=pd.MultiIndex.from_tuples(keys, names=[*groups.columns, "score"]))
+    table["n"] = table["n"].astype(int)
+    if by is None:
+        table = table.droplevel(0)
+    method = "Means" + (" of the means of the forms, equally weighted," if strata is not None else "")
+    method += f" with {confidence:.0%} intervals from "
+    method += (
+        "standard errors robust to clustering by team (CR1, t with clusters − 1 degrees of freedom; Cameron and Miller 2015)."
+        if cluster is not None
+        else "Student's t; people were taken as independent."
+    )
+    return Result(title="Mean scores", table=table, method=method, notes=notes)
+
+
+def common_strata(strata: pd.Series, groups: pd.DataFrame) -> list[str]:
+    """Return the strata that occur in every group, such as the forms present at both waves."""
+    present = pd.crosstab(strata, [groups[name] for name in groups]).gt(0).all(axis=1)
+    return [str(name) for name in present.index[present]]
+
+
+def _mean(
+    values: pd.Series, *, strata: pd.Series | None, cluster: pd.Series | None, confidence: float
+) -> dict[str, float]:
+    n = len(values)
+    row = {"n": n, "mean": np.nan, "sd": np.nan, "se": np.nan, "df": np.nan, "ci_low": np.nan, "ci_high": np.nan}
+    if n == 0:
+        return row
+    stratum = pd.Series(0, index=values.index) if strata is None else strata
+    means = values.groupby(stratum).mean()
+    sizes = values.groupby(stratum).size()
+    row["mean"] = float(means.mean())
+    influence = (values - stratum.map(means)) / (stratum.map(sizes) * len(means))
+    summed = influence if cluster is None else influence.groupby(cluster).sum()
+    row["sd"] = float(values.std()) if n > 1 else np.nan
+    clusters = len(summed)
+    if clusters > 1:
+        df = clusters - 1
+        row["se"] = float(np.sqrt(clusters / df * (summed**2).sum()))
+        half = float(stats.t.ppf((1 + confidence) / 2, df)) * row["se"]
+        row |= {"df": df, "ci_low": row["mean"] - half, "ci_high": row["mean"] + half}
+    return row

@@ -1,0 +1,109 @@
+"""The pages of a report: one a notebook, and the first page with the summary."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from analysis.disclosure import FLOORS, Audience
+from analysis.release import Shown
+from instrument.definition import Instrument
+from instrument.files import write_whole
+
+_AUDIENCES = {"internal": "people in the service itself", "external": "people outside the service"}
+
+
+def write_pages(
+    folder: Path,
+    executed: Mapping[str, Path],
+    shown: list[Shown],
+    provenance: Mapping[str, Any],
+    definition: Instrument,
+    *,
+    audience: Audience,
+) -> None:
+    """Write ``index.html`` and one page a notebook: self-contained, without scripts or outside requests."""
+    import nbformat
+    from jinja2 import Environment, FileSystemLoader
+
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    language = definition.languages[0]
+    contents = []
+    pages: dict[str, list[dict[str, Any]]] = {}
+    for name, path in executed.items():
+        blocks = list(_blocks(nbformat.read(path, as_version=4)))
+        pages[name] = blocks
+        contents.append({"file": f"{name}.html", "title": _title(blocks, name), "name": name})
+    shared = {
+        "banner": definition.banner.get(language, ""),
+        "questionnaire": definition.title.get(language, definition.id),
+        "version": definition.version,
+        "contents": contents,
+        "audience": audience,
+        "readers": _AUDIENCES[audience],
+        "floor": FLOORS[audience],
+        "provenance": provenance,
+        "style": (Path(__file__).parent / "templates" / "style.css").read_text(encoding="utf-8"),
+        "language": language,
+    }
+    for entry in contents:
+        tables = [item for item in shown if item.kind == "table" and item.notebook == entry["name"]]
+        page = environment.get_template("page.html").render(
+            **shared, title=entry["title"], blocks=pages[entry["name"]], current=entry["file"], tables=tables
+        )
+        write_whole(folder / entry["file"], page)
+    index = environment.get_template("index.html").render(
+        **shared,
+        title="Report",
+        current="index.html",
+        headlines=[item.text for item in shown if item.kind == "sentence" and item.headline],
+        pictures=[item for item in shown if item.kind == "figure" and item.headline],
+        methods=_methods(shown),
+        tables=[item for item in shown if item.kind == "table"],
+    )
+    write_whole(folder / "index.html", index)
+
+
+def _blocks(notebook: Any) -> Iterable[dict[str, Any]]:
+    """Return what a page shows of a notebook, in order: prose, folded code, outputs.
+
+    Outputs are HTML from our own `Result`, figure and sentence, which escape what they show.
+    Anything else is shown as plain text. What went to stderr and the parameters (paths) are left out.
+    """
+    from markdown_it import MarkdownIt
+
+    markdown = MarkdownIt("commonmark", {"html": False}).enable("table")
+    for cell in notebook.cells:
+        if {"parameters", "injected-parameters"} & set(cell.metadata.get("tags", [])):
+            continue
+        if cell.cell_type == "markdown":
+            yield {"kind": "prose", "html": markdown.render(cell.source)}
+        elif cell.cell_type == "code":
+            yield {"kind": "code", "source": cell.source}
+            for output in cell.outputs:
+                data = output.get("data", {})
+                if "text/html" in data:
+                    yield {"kind": "output", "html": data["text/html"]}
+                elif "text/plain" in data:
+                    yield {"kind": "text", "text": data["text/plain"]}
+                elif output.get("output_type") == "stream" and output.get("name") == "stdout":
+                    yield {"kind": "text", "text": output["text"]}
+
+
+def _title(blocks: list[dict[str, Any]], name: str) -> str:
+    """Return the first heading of a notebook."""
+    for block in blocks:
+        if block["kind"] == "prose" and "<h1>" in block["html"]:
+            return str(block["html"].split("<h1>")[1].split("</h1>")[0])
+    return name
+
+
+def _methods(shown: list[Shown]) -> list[str]:
+    """Return each method's sentence once, in the order of the report."""
+    return list(dict.fromkeys(item.method for item in shown if item.kind == "table" and item.method))

@@ -1,0 +1,361 @@
+"""One function a figure: takes a released table, returns Axes. Computes no statistic.
+
+Beside each stands the function that puts the same numbers into words, for readers who cannot see it.
+Colours: Okabe and Ito (2008), told apart by every kind of colour vision; shapes differ as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from matplotlib import pyplot as plt
+
+BLUE, ORANGE, GREEN, VERMILION, PURPLE, GREY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#6B7280"
+SERIES = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, GREY)
+MARKERS = ("o", "s", "D", "^", "v", "P")
+# From disagreement to agreement; even in grey the two ends are told apart by their place.
+ANSWERS = ("#B35806", "#F1A340", "#D8DAEB", "#7FA6D0", "#1F5A96")
+_STYLE = {
+    "font.family": "DejaVu Sans",
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": "#E5E7EB",
+    "grid.linewidth": 0.6,
+    "axes.axisbelow": True,
+    "axes.edgecolor": "#9CA3AF",
+    "figure.dpi": 100,
+}
+
+
+def answer_bars(shares: pd.DataFrame, *, labels: Sequence[str], names: Mapping[str, str] | None = None) -> Any:
+    """Draw diverging stacked bars: disagreement to the left of the middle answer, agreement to the right.
+
+    Parameters
+    ----------
+    shares : pandas.DataFrame
+        Row × answer category, in percent of those who answered; the columns are 1 to k in order. A row of
+        missing values is drawn as "not shown".
+    labels : sequence of str
+        The categories' labels.
+    names : mapping, optional
+        Row → label.
+
+    Notes
+    -----
+    Heiberger and Robbins (2014), *Journal of Statistical Software*, 57(5).
+    """
+    values = shares.to_numpy(dtype=float)
+    count = values.shape[1]
+    colours = _spread(ANSWERS, count)
+    half = count / 2
+    left = np.nan_to_num(values[:, : int(half)]).sum(axis=1)
+    if count % 2:
+        left = left + np.nan_to_num(values[:, int(half)]) / 2
+    start = -left
+    with mpl.rc_context(_STYLE):
+        _, axes = plt.subplots(figsize=(8.2, 0.9 + 0.27 * len(shares)))
+        for position in range(count):
+            width = np.nan_to_num(values[:, position])
+            axes.barh(
+                np.arange(len(shares)), width, left=start, color=colours[position], label=labels[position], height=0.8
+            )
+            start = start + width
+        for row in np.flatnonzero(np.isnan(values).all(axis=1)):
+            axes.text(0, row, "not shown", ha="center", va="center", color=GREY, fontsize=8)
+        axes.axvline(0, color="#374151", linewidth=0.8)
+        axes.set_yticks(np.arange(len(shares)), [(names or {}).get(name, name) for name in shares.index])
+        axes.invert_yaxis()
+        limit = max(10.0, float(np.ceil(max(-(-left).min(), start.max()) / 10) * 10))
+        axes.set_xlim(-limit, limit)
+        axes.xaxis.set_major_formatter(lambda value, _: f"{abs(value):.0f} %")
+        axes.set_xlabel("Share of those who answered, the middle answer centred")
+        axes.grid(axis="y", visible=False)
+        axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncol=min(count, 5), frameon=False, fontsize=8)
+    return axes
+
+
+def answer_bars_in_words(shares: pd.DataFrame, *, labels: Sequence[str], names: Mapping[str, str] | None = None) -> str:
+    """Say of each row how many agreed (the upper half of the answers) and how many disagreed."""
+    half = shares.shape[1] // 2
+    rows = []
+    for name, row in shares.iterrows():
+        label = (names or {}).get(str(name), str(name))
+        if row.isna().all():
+            rows.append(f"{label}: not shown")
+        else:
+            rows.append(f"{label}: {row.iloc[-half:].sum():.0f} % agree, {row.iloc[:half].sum():.0f} % disagree")
+    return f"Share of answers from {labels[0]} to {labels[-1]}. " + "; ".join(rows) + "."
+
+
+def profile(
+    means: pd.DataFrame,
+    *,
+    series: str,
+    panel: str | None = None,
+    low: float,
+    high: float,
+    names: Mapping[str, str],
+    series_names: Mapping[str, str] | None = None,
+    panel_names: Mapping[str, str] | None = None,
+) -> Any:
+    """Draw the mean of every score with its interval, one marker a series, one panel a panel label.
+
+    Parameters
+    ----------
+    means : pandas.DataFrame
+        Tidy, with columns ``score``, ``series``, ``panel`` (by the names given), ``mean, ci_low, ci_high``.
+    """
+    order = [name for name in names if name in set(means["score"])]
+    panels = [None] if panel is None else list(dict.fromkeys(means[panel]))
+    series_order = list(dict.fromkeys(means[series]))
+    with mpl.rc_context(_STYLE):
+        figure, grid = plt.subplots(
+            1,
+            len(panels),
+            figsize=(2.6 + 3.4 * max(len(panels), 1.4), 1.2 + 0.36 * len(order)),
+            sharey=True,
+            squeeze=False,
+        )
+        offsets = np.linspace(-0.22, 0.22, len(series_order)) if len(series_order) > 1 else [0.0]
+        for axes, chosen in zip(grid[0], panels, strict=True):
+            part = means if chosen is None else means[means[panel] == chosen]
+            for position, label in enumerate(series_order):
+                rows = part[part[series] == label].set_index("score").reindex(order)
+                y = np.arange(len(order)) + offsets[position]
+                mean = rows["mean"].to_numpy(dtype=float, na_value=np.nan)
+                ends = rows[["ci_low", "ci_high"]].to_numpy(dtype=float, na_value=np.nan)
+                colour = SERIES[position % len(SERIES)]
+                axes.hlines(y, ends[:, 0], ends[:, 1], color=colour, linewidth=1.6)
+                axes.plot(
+                    mean,
+                    y,
+                    MARKERS[position % len(MARKERS)],
+                    color=colour,
+                    markersize=5,
+                    label=(series_names or {}).get(str(label), str(label)),
+                )
+            axes.set_xlim(low, high)
+            axes.set_yticks(np.arange(len(order)), [names[name] for name in order])
+            axes.set_xlabel("Mean with 95 % interval")
+            if chosen is not None:
+                axes.set_title((panel_names or {}).get(str(chosen), str(chosen)), fontsize=10)
+        grid[0, 0].invert_yaxis()
+        handles, labels = grid[0, 0].get_legend_handles_labels()
+        figure.legend(
+            handles, labels, loc="outside upper center", ncol=len(labels), frameon=False, bbox_to_anchor=(0.5, 1.06)
+        )
+        figure.tight_layout()
+    return grid[0, 0]
+
+
+def profile_in_words(
+    means: pd.DataFrame,
+    *,
+    series: str,
+    panel: str | None = None,
+    names: Mapping[str, str],
+    series_names: Mapping[str, str] | None = None,
+) -> str:
+    """Say each mean with its interval."""
+    rows = []
+    for row in means.to_dict("records"):
+        where = [(series_names or {}).get(str(row[series]), str(row[series]))]
+        where += [str(row[panel])] if panel else []
+        value = "not shown" if pd.isna(row["mean"]) else f"{row['mean']:.0f}{_interval(row)}"
+        rows.append(f"{names.get(row['score'], row['score'])}, {', '.join(where)}: {value}")
+    return "Means with 95 % intervals. " + "; ".join(rows) + "."
+
+
+def scree(eigenvalues: pd.DataFrame) -> Any:
+    """Draw observed eigenvalues beside those of random data (parallel analysis).
+
+    Parameters
+    ----------
+    eigenvalues : pandas.DataFrame
+        Index ``position``; columns ``observed, random_mean, random_quantile``.
+    """
+    with mpl.rc_context(_STYLE):
+        _, axes = plt.subplots(figsize=(6.4, 3.8))
+        position = np.arange(1, len(eigenvalues) + 1)
+        axes.plot(position, eigenvalues["observed"], "-o", color=BLUE, markersize=4, label="These answers")
+        axes.plot(position, eigenvalues["random_mean"], "--", color=GREY, label="Random answers, mean")
+        axes.plot(
+            position, eigenvalues["random_quantile"], ":", color=VERMILION, label="Random answers, 95th percentile"
+        )
+        axes.set_xlabel("Factor")
+        axes.set_ylabel("Eigenvalue")
+        axes.xaxis.set_major_locator(mpl.ticker.MaxNLocator(integer=True))
+        axes.legend(frameon=False)
+    return axes
+
+
+def scree_in_words(eigenvalues: pd.DataFrame, suggested: int) -> str:
+    """Say the first eigenvalues and the number of factors that parallel analysis suggests."""
+    first = [
+        f"{number}: {row.observed:.2f} against {row.random_quantile:.2f}"
+        for number, row in enumerate(eigenvalues.head(8).itertuples(), start=1)
+    ]
+    return (
+        "Eigenvalue of each factor against the 95th percentile of random answers. "
+        + "; ".join(first)
+        + f". Suggested number of factors: {suggested}."
+    )
+
+
+def loading_map(loadings: pd.DataFrame, *, names: Mapping[str, str] | None = None) -> Any:
+    """Draw loadings as a heat map, blue for positive and red for negative, with the larger ones written in."""
+    import seaborn as sns
+
+    with mpl.rc_context(_STYLE):
+        _, axes = plt.subplots(figsize=(2.6 + 0.55 * loadings.shape[1], 0.8 + 0.22 * len(loadings)))
+        written = loadings.map(lambda value: f"{value:.2f}" if abs(value) >= 0.30 else "")
+        sns.heatmap(
+            loadings,
+            ax=axes,
+            vmin=-1,
+            vmax=1,
+            center=0,
+            cmap="RdBu",
+            annot=written,
+            fmt="",
+            annot_kws={"size": 7},
+            linewidths=0.4,
+            linecolor="white",
+            cbar_kws={"label": "Loading"},
+            yticklabels=[(names or {}).get(str(name), str(name)) for name in loadings.index],
+        )
+        axes.set_ylabel("")
+        axes.tick_params(length=0)
+    return axes
+
+
+def loading_map_in_words(loadings: pd.DataFrame) -> str:
+    """Say which items load at least .30 on each factor."""
+    parts = []
+    for factor in loadings.columns:
+        large = loadings[factor][loadings[factor].abs() >= 0.30]
+        parts.append(f"{factor}: " + (", ".join(f"{item} {value:.2f}" for item, value in large.items()) or "none"))
+    return "Loadings of .30 or more in size. " + "; ".join(parts) + "."
+
+
+def intervals(
+    differences: pd.DataFrame,
+    *,
+    series: str | None = None,
+    names: Mapping[str, str],
+    unit: str,
+    series_names: Mapping[str, str] | None = None,
+) -> Any:
+    """Draw differences with their intervals around a line at no difference.
+
+    Parameters
+    ----------
+    differences : pandas.DataFrame
+        Tidy: ``score``, optionally the column ``series``, and ``estimate, ci_low, ci_high``.
+    """
+    order = [name for name in names if name in set(differences["score"])]
+    labels = [None] if series is None else list(dict.fromkeys(differences[series]))
+    offsets = np.linspace(-0.2, 0.2, len(labels)) if len(labels) > 1 else [0.0]
+    with mpl.rc_context(_STYLE):
+        figure, axes = plt.subplots(figsize=(7.4, 1.2 + 0.36 * len(order)))
+        for position, label in enumerate(labels):
+            part = differences if label is None else differences[differences[series] == label]
+            rows = part.set_index("score").reindex(order)
+            y = np.arange(len(order)) + offsets[position]
+            ends = rows[["ci_low", "ci_high"]].to_numpy(dtype=float, na_value=np.nan)
+            colour = SERIES[position % len(SERIES)]
+            axes.hlines(y, ends[:, 0], ends[:, 1], color=colour, linewidth=1.8)
+            axes.plot(
+                rows["estimate"].to_numpy(dtype=float, na_value=np.nan),
+                y,
+                MARKERS[position % len(MARKERS)],
+                color=colour,
+                markersize=5,
+                label=None if label is None else (series_names or {}).get(str(label), str(label)),
+            )
+        axes.axvline(0, color="#374151", linewidth=0.9)
+        axes.set_yticks(np.arange(len(order)), [names[name] for name in order])
+        axes.invert_yaxis()
+        axes.set_xlabel(unit)
+        if len(labels) > 1:
+            figure.legend(loc="outside upper center", ncol=len(labels), frameon=False, bbox_to_anchor=(0.5, 1.06))
+        figure.tight_layout()
+    return axes
+
+
+def intervals_in_words(
+    differences: pd.DataFrame,
+    *,
+    series: str | None = None,
+    names: Mapping[str, str],
+    unit: str,
+    series_names: Mapping[str, str] | None = None,
+) -> str:
+    """Say each difference with its interval."""
+    rows = []
+    for row in differences.to_dict("records"):
+        label = names.get(row["score"], row["score"])
+        if series is not None:
+            label += f", {(series_names or {}).get(str(row[series]), str(row[series]))}"
+        value = "not shown" if pd.isna(row["estimate"]) else f"{row['estimate']:+.1f}{_interval(row, signed=True)}"
+        rows.append(f"{label}: {value}")
+    return f"{unit}, with 95 % intervals. " + "; ".join(rows) + "."
+
+
+def shares_map(shares: pd.DataFrame, *, unit: str) -> Any:
+    """Draw a table of percentages as a heat map; what is not shown stays grey."""
+    import seaborn as sns
+
+    values = shares.astype("Float64").astype(float)
+    with mpl.rc_context(_STYLE):
+        _, axes = plt.subplots(figsize=(3.2 + 0.9 * values.shape[1], 1.0 + 0.3 * len(values)))
+        axes.set_facecolor("#E5E7EB")
+        sns.heatmap(
+            values,
+            ax=axes,
+            vmin=0,
+            vmax=max(20.0, float(np.nanmax(values.to_numpy(), initial=0.0))),
+            cmap="Blues",
+            annot=True,
+            fmt=".0f",
+            linewidths=0.5,
+            linecolor="white",
+            cbar_kws={"label": unit},
+        )
+        axes.set(xlabel="", ylabel="")
+        axes.tick_params(length=0)
+    return axes
+
+
+def shares_map_in_words(shares: pd.DataFrame, *, unit: str) -> str:
+    """Say every percentage of the table."""
+    rows = [
+        f"{row}: "
+        + ", ".join(f"{column} {'not shown' if pd.isna(value) else f'{value:.0f}'}" for column, value in line.items())
+        for row, line in shares.iterrows()
+    ]
+    return f"{unit}. " + "; ".join(rows) + "."
+
+
+def _interval(row: Mapping[str, Any], *, signed: bool = False) -> str:
+    if pd.isna(row["ci_low"]):
+        return ""
+    return (
+        f" ({row['ci_low']:+.1f} to {row['ci_high']:+.1f})"
+        if signed
+        else f" ({row['ci_low']:.0f} to {row['ci_high']:.0f})"
+    )
+
+
+def _spread(colours: Sequence[str], count: int) -> list[str]:
+    """Return `count` colours, from end to end of a palette."""
+    if count == len(colours):
+        return list(colours)
+    palette = mpl.colors.LinearSegmentedColormap.from_list("answers", list(colours))
+    return [mpl.colors.to_hex(palette(position)) for position in np.linspace(0, 1, count)]
