@@ -5,11 +5,12 @@ computed from those people, is withheld. *Complementary*: further cells are with
 linear programme finds, until no withheld cell can be worked out from what is still shown. *Audit*: a
 linear solver that knows the shown numbers, the totals and the rule bounds each withheld cell again.
 
-What is promised for each withheld count, to a reader who knows every shown number, every total, that
-counts are whole and not negative, that a withheld count is at least 1 (so even which cells are empty), and
-the floor: a count under the floor can still be every number from 1 to floor − 1, and any other withheld
-count keeps an interval of at least floor whole numbers. Not promised: safety against someone who replays
-the choice of the complementary cells, who knows their own group's answers, or who holds another release.
+What is promised for each withheld count, to a reader who knows every shown number, every total, the floor,
+and that counts are whole: a count under the floor can still be every number from 1 to floor − 1, even if the
+reader knows which withheld cells are empty (a total of k groups that are not empty: from k on); any other
+withheld count has at least floor possible values, even if the reader knows that it is not 0. Not promised:
+safety against someone who replays the choice of the complementary cells, who knows their own group's answers,
+or who holds another release.
 """
 
 from __future__ import annotations
@@ -213,7 +214,9 @@ def _suppressed_statistics(
     elsewhere = False
     # External starts from what internal withholds: it can then never show more.
     for floor in _floors_up_to(audience):
-        cells = [_lattice(keys, column, parts, people=_people_levels(names), known=True) for column in n.T]
+        cells = [
+            _lattice(keys, column, parts, people=sorted({*parts, *_people_levels(names)}), known=True) for column in n.T
+        ]
         settled: dict[int, Flags] = {}
         while True:
             start = rows
@@ -296,17 +299,12 @@ def _hidden_shares(
         raise ValueError(f"Column {percent.name!r} holds percentages, but not all lie between 0 and 100.")
     inside = np.round(n * share / 100)
     wide = np.column_stack([inside, n - inside, np.where(np.isnan(share), np.nan, n)])
-    use = ~np.isnan(n)
-    cells = [(*key, part) for key, used in zip(keys, use, strict=True) if used for part in ("in", "out", _ALL)]
-    lattice = _lattice(
-        cells, wide[use].ravel(), [*parts, len(names)], people=[*_people_levels(names), len(names)], known=True
-    )
-    start = np.repeat(rows[use], 3) | np.isnan(wide[use]).ravel()
+    cells = [(*key, part) for key in keys for part in ("in", "out", _ALL)]
+    levels, people = [*parts, len(names)], [*_people_levels(names), len(names)]
+    lattice = _lattice(cells, wide.ravel(), levels, people=people, known=True)
+    start = np.repeat(rows, 3) | np.isnan(wide).ravel()
     hidden = lattice.protected(start, floor, telling={len(names)}, across=1)[: start.size].reshape(-1, 3)
-    no_share, no_row = np.zeros(len(n), dtype=bool), np.zeros(len(n), dtype=bool)
-    no_share[use] = hidden[:, :2].any(axis=1)
-    no_row[use] = hidden[:, 2] & ~np.isnan(share[use])
-    return no_row, no_share
+    return hidden[:, 2] & ~np.isnan(share), hidden[:, 0] | hidden[:, 1]
 
 
 def _further_rows_for_means(
@@ -478,8 +476,7 @@ def suppress_distributions(counts: pd.DataFrame, *, audience: Audience, group: s
     most categories is taken, then the more symmetrical, then the one whose smallest category is largest.
     All groups of an item share one merge, and the people left over when the shown groups are subtracted
     from the total have to pass as well: any difference between shown rows is then a sum of safe rows. If no
-    merge suits all groups, the item is shown for everyone together only. Unanimity among the people left
-    over does not withhold more than their own rows; their spread passes the floor or the group is not shown.
+    merge suits all groups, the item is shown for everyone together only.
 
     Examples
     --------
@@ -692,8 +689,8 @@ def _groups_hidden(
 def _hidden_parts(sizes: Floats, floors: list[int], *, never: list[int]) -> Flags:
     """Return which parts of a whole to withhold; sizes are wave × part, ``never`` are shown at no price.
 
-    With k non-empty parts withheld that are S people, a part under the floor can be any number from 1 to
-    S − k + 1, which must reach floor − 1; one complementary part always suffices for that.
+    With k non-empty parts withheld that are S people, S must reach the floor, and a part under it can be any
+    number from 1 to S − k + 1, which must reach floor − 1; one complementary part always suffices for that.
     """
     hidden = np.zeros(sizes.shape[1], dtype=bool)
     for floor in floors:
@@ -703,7 +700,7 @@ def _hidden_parts(sizes: Floats, floors: list[int], *, never: list[int]) -> Flag
         while True:
             left = sizes[:, hidden]
             k, people = np.count_nonzero(left, axis=1), left.sum(axis=1)
-            need = np.where((left < floor).all(axis=1), k - 2, k - 1) + floor
+            need = np.where((left < floor).all(axis=1), np.maximum(k - 2, 0), k - 1) + floor
             open_waves = (k > 0) & (people < need)
             candidates = [part for part in np.flatnonzero(~hidden) if sizes[open_waves, part].any()]
             if not open_waves.any() or not candidates:
@@ -1043,22 +1040,26 @@ class _Family:
         gone, people = gone.copy(), self.people
         # Every programme solved is also a table that readers cannot exclude: whatever lies between is proved.
         low, high = people.copy(), people.copy()
+        for zeros in empty:
+            unit = np.isin(np.arange(len(people)), zeros).astype(float)
+            gone |= self._cheapest(unit, floor - 1, gone, np.ones(len(people), dtype=bool))[1] != 0
         done = free.copy()
         while True:
             start = gone.copy()
             # The smallest first: what hides them hides others too.
             for cell in sorted(np.flatnonzero(gone & (people > 0) & ~done), key=lambda c: (people[c], c)):
-                unit = np.zeros(len(people))
-                unit[cell] = 1
-                for value in self._needed(int(cell), low[cell], high[cell], gone, floor):
-                    change = self._cheapest(unit, value - people[cell], gone)
-                    gone |= np.abs(change) > 0.5
-                    low, high = np.minimum(low, people + change), np.maximum(high, people + change)
                 done[cell] = True
-            for zeros in empty:
-                unit = np.zeros(len(people))
-                unit[zeros] = 1
-                gone |= np.abs(self._cheapest(unit, floor - 1, gone, empty_too=True)) > 0.5
+                if people[cell] >= floor:
+                    if not (self.whole and high[cell] - low[cell] >= floor - 1):
+                        gone |= self._widened(int(cell), gone, floor)
+                    continue
+                for value in self._open_numbers(int(cell), floor):
+                    if self.whole and low[cell] <= value <= high[cell]:
+                        continue
+                    unit = (np.arange(len(people)) == cell).astype(float)
+                    change = self._cheapest(unit, value - people[cell], gone, people > 0)[1]
+                    gone |= change != 0
+                    low, high = np.minimum(low, people + change), np.maximum(high, people + change)
             # People in no part are not seen as a cell: they cannot be the only company of a withheld row.
             for line in self.sums[(self.sums[:, outside] != 0).any(axis=1)]:
                 seen = (line != 0) & ~free & ~outside & (people > 0)
@@ -1083,46 +1084,52 @@ class _Family:
                 return gone
             gone[min(np.flatnonzero(beside), key=lambda c: self.cost[c])] = True
 
-    def _needed(self, cell: int, low: float, high: float, gone: Flags, floor: int) -> list[float]:
-        """Return the numbers that a withheld cell must be able to be, if not yet known to lie in reach."""
-        here = self.people[cell]
-        if here < floor:
-            least = 1.0
-            if (self.sums[:, cell] < 0).any():  # a total of k groups that are not empty is at least k
-                least = round(self._reach(cell, np.ones(len(gone), dtype=bool))[0])
-            if not self.whole:
-                return [float(value) for value in range(int(least), floor) if value != here]
-            return [value for value in (least, floor - 1.0) if not low <= value <= high]
+    def _open_numbers(self, cell: int, floor: int) -> list[float]:
+        """Return the numbers that a cell under the floor must be able to be."""
+        least = 1
+        if (self.sums[:, cell] < 0).any():  # a total of k groups that are not empty is at least k
+            least = round(self._reach(cell, self.people > 0)[0])
+        if self.whole:
+            return [float(least), floor - 1.0]
+        return [float(value) for value in range(least, floor) if value != self.people[cell]]
+
+    def _widened(self, cell: int, gone: Flags, floor: int) -> Flags:
+        """Return the cells to withhold for a cell of floor or more people to have floor possible values."""
+        unit = (np.arange(len(gone)) == cell).astype(float)
+        movable = (self.people > 0) | gone
         if not self.whole:
-            return [here + step for step in range(1, floor)]
-        if high - low < floor - 1:
-            low, high = self._reach(cell, gone)
-        return [] if high - low > floor - 1 - 1e-6 else [low + floor - 1]
+            steps = [self._cheapest(unit, step, gone, movable)[1] != 0 for step in range(1, floor)]
+            return np.asarray(np.any(steps, axis=0))
+        low, high = self._reach(cell, gone)
+        if high - low > floor - 1 - 1e-6:
+            return np.zeros(len(gone), dtype=bool)
+        ends = (low + floor - 1, high - floor + 1)
+        either = [self._cheapest(unit, end - self.people[cell], gone, movable) for end in ends]
+        return np.asarray(min(either, key=lambda found: found[0])[1] != 0)
 
-    def _cheapest(self, unit: Floats, amount: float, gone: Flags, *, empty_too: bool = False) -> Floats:
-        """Return the change of all cells that changes ``unit @ people`` by ``amount`` and hides the fewest people.
+    def _cheapest(self, unit: Floats, amount: float, gone: Flags, movable: Flags) -> tuple[float, Floats]:
+        """Return price and change of all cells that changes ``unit @ people`` by ``amount`` and hides fewest people.
 
-        All sums are kept, so every cell that changes has to be withheld. Cells that are not empty keep one
-        person at least and empty ones stay empty, unless ``empty_too``.
+        All sums are kept, so every cell that changes has to be withheld. A cell that is not empty keeps one
+        person at least; which empty ones may change is in ``movable``.
         """
         m, people = len(self.people), self.people
-        down = np.maximum(people - (0 if empty_too else 1), 0)
-        up = np.where((people > 0) | empty_too, np.inf, 0.0)
+        down = np.maximum(people - 1, 0)
+        up = np.where(movable, np.inf, 0.0)
         price = np.tile(np.where(gone, 0.0, self.cost), 2)
         lines = np.vstack([np.hstack([self.sums, -self.sums]), np.hstack([unit, -unit])])
         right = np.append(np.zeros(len(self.sums)), amount)
         bounds = np.column_stack([np.zeros(2 * m), np.concatenate([up, down])])
         solved = _solved(price, lines, right, bounds, whole=self.whole)
-        if solved.status != 0:
-            raise RuntimeError(f"A linear programme had no solution: {solved.message}")
-        change: Floats = np.round(solved.x[:m] - solved.x[m:], 6)
-        return change
+        if solved.status != 0:  # downwards there may be no way; upwards there is one, through all totals
+            return np.inf, np.zeros(m)
+        return float(solved.fun), np.round(solved.x[:m] - solved.x[m:], 6)
 
     def _reach(self, cell: int, gone: Flags) -> tuple[float, float]:
-        """Return the range of a withheld cell for a reader who knows which withheld cells are empty."""
-        use = np.flatnonzero(gone & (self.people > 0))
-        known = np.where(np.isin(np.arange(len(gone)), use), 0.0, self.people)
-        bounds = np.column_stack([np.ones(len(use)), np.full(len(use), 2 * self.people.sum() + 100)])
+        """Return the range of a withheld cell for a reader who knows that it, like others, is not empty."""
+        use = np.flatnonzero(gone)
+        known = np.where(gone, 0.0, self.people)
+        bounds = np.column_stack([self.people[use] > 0, np.full(len(use), 2 * self.people.sum() + 100)]).astype(float)
         return self._ends(cell, use, -self.sums @ known, self.sums, bounds)
 
     def confined(self, cell: int, gone: Flags) -> tuple[float, float]:

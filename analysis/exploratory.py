@@ -513,17 +513,7 @@ def _degrees_of_freedom(columns: int, n_factors: int) -> int:
 
 def _extract(correlations: Matrix, n_factors: int, method: Method) -> Matrix:
     if method == "principal_axis":
-        from statsmodels.multivariate.factor import Factor
-
-        with warnings.catch_warnings():
-            warnings.filterwarnings("error", message="Fitting did not converge")
-            try:
-                fitted = Factor(corr=correlations.copy(), n_factor=n_factors, method="pa").fit(
-                    maxiter=10_000, tol=1e-10
-                )
-            except UserWarning as trouble:
-                raise ValueError(_not_converged(n_factors, method)) from trouble
-        return np.asarray(fitted.loadings, dtype=float)
+        return _principal_axes(correlations, n_factors)
     from factor_analyzer import FactorAnalyzer
 
     with warnings.catch_warnings():
@@ -536,6 +526,21 @@ def _extract(correlations: Matrix, n_factors: int, method: Method) -> Matrix:
         except UserWarning as trouble:
             raise ValueError(_not_converged(n_factors, method)) from trouble
     return np.asarray(fitted.loadings_, dtype=float)
+
+
+def _principal_axes(correlations: Matrix, n_factors: int) -> Matrix:
+    from statsmodels.multivariate.factor import Factor
+
+    fitted = Factor(corr=correlations.copy(), n_factor=n_factors, method="pa").fit(maxiter=10_000, tol=1e-10)
+    pattern = np.asarray(fitted.loadings, dtype=float)
+    # statsmodels does not say whether it arrived: at the solution one more step changes nothing.
+    reduced = correlations.copy()
+    np.fill_diagonal(reduced, np.sum(pattern**2, axis=1))
+    values, vectors = np.linalg.eigh(reduced)
+    again = np.sum(vectors[:, -n_factors:] ** 2 * values[-n_factors:], axis=1)
+    if pattern.shape[1] < n_factors or np.max(np.abs(again - np.diag(reduced))) > 1e-7:
+        raise ValueError(_not_converged(n_factors, "principal_axis"))
+    return pattern
 
 
 def _not_converged(n_factors: int, method: str) -> str:

@@ -116,7 +116,7 @@ def compare_groups(
         If there are fewer than two groups, a group of fewer than two responses, a score that is
         text, indexes that differ, no score that can be compared, ``cluster`` with a method other
         than ``"welch"``, groups that are each one cluster, or (``"ordinal"``) a score with more
-        than 60 different values.
+        than 60 different values, or groups that overlap in no score.
 
     Notes
     -----
@@ -147,7 +147,7 @@ def compare_groups(
     >>> comparison = compare_groups(scores, form)
     >>> float(comparison.table.loc["role", "estimate"])
     23.75
-    >>> comparison.means.loc[("role", "M"), "n"]
+    >>> int(comparison.means.loc[("role", "M"), "n"])
     4
     """
     if method not in ("welch", "rank", "ordinal"):
@@ -545,7 +545,9 @@ def _noncentral_t(t: _Numbers, df: _Numbers) -> tuple[_Numbers, _Numbers]:
     bracket = (t - reach, t + reach)
 
     def below(nc: _Numbers, t: _Numbers, df: _Numbers, target: float) -> _Numbers:
-        return np.asarray(special.nctdtr(df, nc, t) - target, dtype=float)
+        share = special.nctdtr(df, nc, t)
+        # Far out, where the share is 0 or 1 to fifteen digits, nctdtr gives no number.
+        return np.asarray(np.where(np.isnan(share), nc < t, share) - target, dtype=float)
 
     low, high = (_root(below, bracket, t, df, target) for target in (1 - _TAIL, _TAIL))
     return low, high
@@ -747,6 +749,7 @@ def _cumulative_logit(counts: _Numbers) -> tuple[float, _Numbers, _Numbers]:
     suffices. Returns the log-likelihood, the effects (the first group's is 0 and left out) and their
     covariance from the observed information.
     """
+    # Ours, since statsmodels' OrderedModel took 13 s (bfgs, two cores) for 1000 people, three groups and 60 values.
     steps, others = counts.shape[0] - 1, counts.shape[1] - 1
     effects = np.eye(others + 1)[:, 1:]
     # How the upper and the lower end of each cell depend on the parameters; the outermost do not.

@@ -7,6 +7,7 @@ small penalised least-squares problem. First and second derivatives are exact.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -28,7 +29,9 @@ _BLOCK_NUMBERS, _WHOLE_NUMBERS = 8_000_000, 20_000_000
 _NARROWEST_BLOCK = 64
 # lme4's isSingular: a standard deviation under 1e-4 of the residual's counts as zero.
 _ZERO_RATIO = 1e-4**2
-_LARGEST_RATIO = 1e9
+# Variance ratios beyond the last end the search; where it does not settle, those beyond the first say
+# that the residual variance runs to zero.
+_LARGE_RATIO, _LARGEST_RATIO = 1e4, 1e9
 _RELATIVE_ZERO = 1e-9
 _STEPS = 200
 _SHORTEST_STEP = 1e-10
@@ -281,7 +284,8 @@ def joint_test(fit: MixedFit, weights: pd.DataFrame) -> pd.Series:
     -----
     The contrasts are turned into independent ones, each with its own Satterthwaite degrees of freedom,
     which are combined so that the expected F agrees (Fai and Cornelius, 1996, *Journal of Statistical
-    Computation and Simulation*, 54, 363–378, as in lmerTest).
+    Computation and Simulation*, 54, 363–378, as in lmerTest). F does not depend on how the hypothesis is
+    written, its error degrees of freedom do, as in lmerTest: state the contrasts once and keep them.
 
     Examples
     --------
@@ -539,6 +543,7 @@ class _Solved:
 
     def _factorise(self, levels: Any) -> None:
         r = levels.shape[0]
+        self._solve: Callable[[_Array], _Array]
         if r <= _DENSE_LEVELS:
             penalised = self.scaled * _dense(levels) * self.scaled.T
             penalised[np.diag_indices(r)] += 1
@@ -547,8 +552,10 @@ class _Solved:
             self._solve = lambda right: linalg.cho_solve((factor, True), right, check_finite=False)
         else:
             diagonal = sparse.diags_array(self.scaled[:, 0])
-            penalised: Any = (diagonal @ levels @ diagonal + sparse.eye_array(r)).tocsc()
-            lu = splu(penalised, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True})
+            sparse_penalised = (diagonal @ levels @ diagonal + sparse.eye_array(r)).tocsc()
+            lu = splu(
+                sparse_penalised, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True}
+            )
             self.levels_log_determinant = np.log(np.abs(lu.U.diagonal())).sum()
             self._solve = lu.solve
 
@@ -675,9 +682,7 @@ def _minimised(problem: _Problem, origin: _Point, names: list[str]) -> _Point:
     return best
 
 
-def _descended(
-    problem: _Problem, start: _Array, names: list[str], *, known: float | None = None
-) -> _Point:
+def _descended(problem: _Problem, start: _Array, names: list[str], *, known: float | None = None) -> _Point:
     """Follow Newton steps within ratios of zero or more down to a stationary point.
 
     With a known minimum, stops early, above it, once the next step promises to end no lower.
@@ -702,14 +707,17 @@ def _descended(
             trial = _Solved(problem, np.maximum(point.ratios + part * step, 0.0))
         point = _evaluated(problem, trial)
         if point.ratios.max() > _LARGEST_RATIO or point.scale < 1 / _LARGEST_RATIO:
-            largest = names[int(np.argmax(point.ratios))]
-            raise ValueError(
-                f"the residual variance is estimated at zero beside {largest}: a mixed model needs "
-                f"variation within the levels of {largest}; leave that factor out or collect more rows a level"
-            )
+            break
+    finest = names[problem.eliminated]
+    if point.ratios.max() > _LARGE_RATIO:
+        raise ValueError(
+            "the residual variance is estimated at zero: a mixed model needs answers that differ within the "
+            f"levels of {finest}, got {int(problem.frequencies[problem.sizes > 1].sum())} levels with more "
+            f"than one row; leave {finest} out"
+        )
     raise ValueError(
         f"the variances of {', '.join(names)} did not settle in {_STEPS} steps: there is too little "
-        "information for so many grouping factors; leave one out"
+        f"information for so many grouping factors; leave out {finest} or another"
     )
 
 

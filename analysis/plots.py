@@ -6,7 +6,8 @@ Colours: Okabe and Ito (2008), told apart by every kind of colour vision; shapes
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import textwrap
+from collections.abc import Mapping
 from typing import Any
 
 import matplotlib as mpl
@@ -33,64 +34,87 @@ _STYLE = {
 }
 
 
-def answer_bars(shares: pd.DataFrame, *, labels: Sequence[str], names: Mapping[str, str] | None = None) -> Any:
+def answer_bars(segments: pd.DataFrame, *, labels: Mapping[int, str], names: Mapping[str, str]) -> Any:
     """Draw diverging stacked bars: disagreement to the left of the middle answer, agreement to the right.
 
     Parameters
     ----------
-    shares : pandas.DataFrame
-        Row × answer category, in percent of those who answered; the columns are 1 to k in order. A row of
-        missing values is drawn as "not shown".
-    labels : sequence of str
-        The categories' labels.
-    names : mapping, optional
-        Row → label.
+    segments : pandas.DataFrame
+        As `analysis.disclosure.suppress_distributions` gives it: index ``item`` and ``categories``
+        (a code, merged codes as ``1–2``, or ``withheld``), column ``percent``.
+    labels : mapping
+        Code → label of the answer, in order.
+    names : mapping
+        Item → its text; one bar each, in this order. An item without segments is drawn as "not shown".
 
     Notes
     -----
-    Heiberger and Robbins (2014), *Journal of Statistical Software*, 57(5).
+    A merged segment takes the colour of the middle of its codes, and one that spans the middle answer
+    is centred. Heiberger and Robbins (2014), *Journal of Statistical Software*, 57(5).
     """
-    values = shares.to_numpy(dtype=float)
-    count = values.shape[1]
-    colours = _spread(ANSWERS, count)
-    half = count / 2
-    left = np.nan_to_num(values[:, : int(half)]).sum(axis=1)
-    if count % 2:
-        left = left + np.nan_to_num(values[:, int(half)]) / 2
-    start = -left
+    codes = list(labels)
+    middle = (codes[0] + codes[-1]) / 2
+    palette = mpl.colors.LinearSegmentedColormap.from_list("answers", ANSWERS)
+    shown = _segments(segments)
+    furthest = 10.0
     with mpl.rc_context(_STYLE):
-        _, axes = plt.subplots(figsize=(8.2, 0.9 + 0.27 * len(shares)))
-        for position in range(count):
-            width = np.nan_to_num(values[:, position])
-            axes.barh(
-                np.arange(len(shares)), width, left=start, color=colours[position], label=labels[position], height=0.8
-            )
-            start = start + width
-        for row in np.flatnonzero(np.isnan(values).all(axis=1)):
-            axes.text(0, row, "not shown", ha="center", va="center", color=GREY, fontsize=8)
+        figure, axes = plt.subplots(figsize=(10.5, 1.0 + 0.30 * len(names)))
+        for row, item in enumerate(names):
+            parts = shown.get(item, [])
+            if not parts:
+                axes.text(0, row, "not shown", ha="center", va="center", color=GREY, fontsize=8)
+            start = -sum(p * (1 if high < middle else 0.5 if low <= middle <= high else 0) for low, high, p in parts)
+            for low, high, percent in parts:
+                place = ((low + high) / 2 - codes[0]) / (codes[-1] - codes[0])
+                axes.barh(row, percent, left=start, color=palette(place), height=0.8)
+                start += percent
+                furthest = max(furthest, abs(start), abs(start - percent))
         axes.axvline(0, color="#374151", linewidth=0.8)
-        axes.set_yticks(np.arange(len(shares)), [(names or {}).get(name, name) for name in shares.index])
-        axes.invert_yaxis()
-        limit = max(10.0, float(np.ceil(max(-(-left).min(), start.max()) / 10) * 10))
+        axes.set_yticks(
+            range(len(names)), [textwrap.shorten(text, 84, placeholder="…") for text in names.values()], fontsize=8
+        )
+        axes.set_ylim(len(names) - 0.4, -0.6)
+        limit = float(np.ceil(furthest / 10) * 10)
         axes.set_xlim(-limit, limit)
         axes.xaxis.set_major_formatter(lambda value, _: f"{abs(value):.0f} %")
         axes.set_xlabel("Share of those who answered, the middle answer centred")
         axes.grid(axis="y", visible=False)
-        axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncol=min(count, 5), frameon=False, fontsize=8)
+        keys = [
+            mpl.patches.Patch(color=palette(i / (len(codes) - 1)), label=labels[code]) for i, code in enumerate(codes)
+        ]
+        figure.legend(
+            handles=keys,
+            loc="outside upper center",
+            ncol=min(len(codes), 5),
+            frameon=False,
+            fontsize=8,
+            bbox_to_anchor=(0.5, 1.0 + 0.3 / figure.get_figheight()),
+        )
+        figure.tight_layout()
     return axes
 
 
-def answer_bars_in_words(shares: pd.DataFrame, *, labels: Sequence[str], names: Mapping[str, str] | None = None) -> str:
-    """Say of each row how many agreed (the upper half of the answers) and how many disagreed."""
-    half = shares.shape[1] // 2
+def answer_bars_in_words(segments: pd.DataFrame, *, labels: Mapping[int, str], names: Mapping[str, str]) -> str:
+    """Say of each item how large each (merged) answer is."""
+    shown = _segments(segments)
     rows = []
-    for name, row in shares.iterrows():
-        label = (names or {}).get(str(name), str(name))
-        if row.isna().all():
-            rows.append(f"{label}: not shown")
-        else:
-            rows.append(f"{label}: {row.iloc[-half:].sum():.0f} % agree, {row.iloc[:half].sum():.0f} % disagree")
-    return f"Share of answers from {labels[0]} to {labels[-1]}. " + "; ".join(rows) + "."
+    for item, text in names.items():
+        parts = [
+            f"{labels[low] if low == high else f'{labels[low]} to {labels[high]}'} {percent:.0f} %"
+            for low, high, percent in shown.get(item, [])
+        ]
+        rows.append(f"{text} {', '.join(parts) or 'not shown'}")
+    return "Shares of the answers. " + "; ".join(rows) + "."
+
+
+def _segments(segments: pd.DataFrame) -> dict[str, list[tuple[int, int, float]]]:
+    """Return item → its segments as (lowest code, highest code, percent)."""
+    shown: dict[str, list[tuple[int, int, float]]] = {}
+    for (item, categories), percent in segments["percent"].items():
+        if categories != "withheld" and pd.notna(percent):
+            ends = [int(code) for code in str(categories).split("–")]
+            shown.setdefault(str(item), []).append((ends[0], ends[-1], float(percent)))
+    return shown
 
 
 def profile(
@@ -351,11 +375,3 @@ def _interval(row: Mapping[str, Any], *, signed: bool = False) -> str:
         if signed
         else f" ({row['ci_low']:.0f} to {row['ci_high']:.0f})"
     )
-
-
-def _spread(colours: Sequence[str], count: int) -> list[str]:
-    """Return `count` colours, from end to end of a palette."""
-    if count == len(colours):
-        return list(colours)
-    palette = mpl.colors.LinearSegmentedColormap.from_list("answers", list(colours))
-    return [mpl.colors.to_hex(palette(position)) for position in np.linspace(0, 1, count)]

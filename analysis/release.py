@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -132,6 +133,7 @@ def table(
     percents: Sequence[str] = (),
     whole: Mapping[Any, int] | int | None = None,
     margins: Sequence[str] | None = None,
+    decimals: int | None = None,
 ) -> Result:
     """Suppress a table for the audience, show it, and file it; return what was shown.
 
@@ -146,16 +148,25 @@ def table(
     percents : sequence of str
         Columns that are percentages of ``count``.
     whole : int or mapping, optional
-        How many people there are in all (by the first index label that it knows): a count that falls short
+        How many people there are in all (by the first index labels, such as wave, or wave and form): a count that falls short
         of it by fewer than the floor would tell how many did not answer, and is left out.
     margins : sequence of str, optional
         Index levels whose totals readers know (`suppress_small_cells`).
+    decimals : int, optional
+        Round what describes people to so many decimals: the last digits of a mean tell how many people
+        it comes from, and with that how many did not answer.
     """
     shown = result
     if count is not None:
         shown = suppress_small_cells(result, count=count, audience=release.audience, percents=percents, margins=margins)
         if whole is not None and isinstance(count, str):
             shown = replace(shown, table=_without_near_totals(shown.table, count, whole, release.floor))
+    if decimals is not None:
+        described = [name for name in shown.table.select_dtypes("number") if str(name).startswith(_DESCRIBING)]
+        shown = replace(
+            shown, table=shown.table.assign(**{name: shown.table[name].round(decimals) for name in described})
+        )
+    shown = replace(shown, notes=tuple(_without_small_counts(note, release.floor) for note in shown.notes))
     _display(shown)
     _file(release, "table", name, title=shown.title, method=shown.method, notes=list(shown.notes))
     if release.folder is not None:
@@ -195,11 +206,18 @@ def figure(release: Release, axes: Any, name: str, *, title: str, alt: str, head
 
 def say(release: Release, sentence: str, *, headline: bool = False) -> None:
     """Show a sentence; a headline also stands in the summary on the report's first page."""
+    sentence = _without_small_counts(sentence, release.floor)
     if sentence in release._said:
         return
     release._said.append(sentence)
     _display(_Sentence(sentence))
     _file(release, "sentence", "", text=sentence, headline=headline)
+
+
+def need_answers(responses: Responses) -> None:
+    """Refuse to go on without answers that may be shown."""
+    if responses.answers.empty:
+        raise ValueError("there are no answers that may be shown")
 
 
 @contextmanager
@@ -245,6 +263,39 @@ class _Picture:
         )
 
 
+_DESCRIBING = ("mean", "sd", "se", "ci_", "percent", "skewness", "median")
+_PEOPLE = r"(?:people|persons?|responses?|respondents?|rows?|answers?|cases?|members?|managers|peer workers|colleagues)"
+_COUNTED = re.compile(
+    rf"\b(\d+)(?= (?:(?:more|other|complete|linked|unlinked|usable|of the|incomplete|remaining|flagged) )*{_PEOPLE}\b)|"
+    r"(?<=\bgot )(\d+)\b"
+)
+_SHARE = re.compile(r"\b(\d+) of (?:the |all )?(\d+)\b")
+
+
+def _without_small_counts(text: str, floor: int) -> str:
+    """Return a sentence in which no small number of people stands, nor one that follows by subtraction.
+
+    Notes are written for whoever analyses the data and may say how many people were left out.
+    """
+
+    def counted(found: re.Match[str]) -> str:
+        number = int(found.group(1) or found.group(2))
+        return f"fewer than {floor}" if 0 < number < floor else found.group(0)
+
+    def share(found: re.Match[str]) -> str:
+        part, whole = int(found.group(1)), int(found.group(2))
+        if 0 < part < floor:
+            return f"fewer than {floor} of {whole}"
+        return f"nearly all of {whole}" if 0 < whole - part < floor else found.group(0)
+
+    if re.search(r"needs? (?:at least )?\d+", text):
+        # "needs at least 3 people" is a rule, not a count of anybody: only what was got is hidden.
+        return re.sub(
+            r"(?<=\bgot )(\d+)\b", lambda found: counted(_COUNTED.search(f"got {found.group(1)}") or found), text
+        )
+    return _COUNTED.sub(counted, _SHARE.sub(share, text))
+
+
 def _address(svg: bytes) -> str:
     return f"data:image/svg+xml;base64,{base64.b64encode(svg).decode()}"
 
@@ -278,6 +329,8 @@ def _without_near_totals(frame: pd.DataFrame, count: str, whole: Mapping[Any, in
         totals = np.full(len(frame), float(whole))
     else:
         keys = [key if isinstance(key, tuple) else (key,) for key in frame.index]
-        totals = np.array([next((float(whole[part]) for part in key if part in whole), np.nan) for key in keys])
+        # A row is known by the first labels of its index (wave, or wave and form), or by any one label.
+        labels = [[*(key[:depth] for depth in range(len(key), 0, -1)), *key] for key in keys]
+        totals = np.array([next((float(whole[at]) for at in known if at in whole), np.nan) for known in labels])
     near = (totals - counts > 0) & (totals - counts < floor)
     return frame.assign(**{count: frame[count].astype("Int64").mask(near)})

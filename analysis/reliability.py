@@ -295,7 +295,7 @@ def _sum_varies(covariance: Matrix) -> Any:
 def _alpha(covariance: Matrix) -> Matrix:
     """Alpha of one covariance matrix or of each in a stack."""
     items = covariance.shape[-1]
-    total = covariance.sum(axis=(-2, -1))
+    total = np.where(_sum_varies(covariance), covariance.sum(axis=(-2, -1)), np.nan)
     return np.asarray(items / (items - 1) * (1 - np.trace(covariance, axis1=-2, axis2=-1) / total))
 
 
@@ -328,9 +328,11 @@ def _with_bootstrap(data: Matrix, coefficient: Any, seed: int) -> tuple[float, f
         times = np.bincount(rng.integers(n, size=n), minlength=n).astype(float)
         mean = times @ centred / n
         draws[draw] = (centred * times[:, None]).T @ centred / n - np.outer(mean, mean)
-    # In a small sample a resample can hold one answer alone to an item: it has no correlation.
+    # In a small sample a resample can hold one answer alone to an item, or items that cancel out: then there
+    # is no coefficient, and the interval is that of the other resamples.
     varied = np.diagonal(draws, axis1=1, axis2=2).min(axis=1) > 1e-12 * centred.var(axis=0).max()
     values = coefficient(draws[varied & _sum_varies(draws)])
+    values = values[np.isfinite(values)]
     low, high = np.quantile(values, [0.025, 0.975])
     estimate = coefficient(np.asarray(np.cov(data, rowvar=False)))
     return float(estimate), float(values.std(ddof=1)), float(low), float(high)

@@ -134,7 +134,10 @@ def run_notebooks(parameters: dict[str, Any], work: Path, *, progress: bool = Fa
 def _run_notebook(source: Path, executed: Path, parameters: dict[str, Any]) -> None:
     import papermill
     from papermill.exceptions import PapermillExecutionError
+    from traitlets.config import Config
 
+    # Kernels are talked to through files where the system has such sockets: nothing listens on a port.
+    config = Config({"KernelManager": {"transport": "ipc"}} if os.name == "posix" else {})
     try:
         papermill.execute_notebook(
             str(source),
@@ -144,6 +147,7 @@ def _run_notebook(source: Path, executed: Path, parameters: dict[str, Any]) -> N
             kernel_name="python3",
             progress_bar=False,
             log_output=False,
+            config=config,
         )
     except PapermillExecutionError as error:
         raise ValueError(

@@ -82,48 +82,73 @@ class Result:
         )
 
 
-def for_each(
-    parts: Mapping[str, pd.DataFrame],
-    analyse: Callable[[pd.DataFrame], Result],
-    *,
-    name: str,
-    title: str,
-) -> Result:
-    """Run one analysis on several frames and stack the tables.
+@dataclass(frozen=True, kw_only=True)
+class Analysed:
+    """Results of one analysis by part, and the reasons for the parts that it refused."""
+
+    results: Mapping[str, Result]
+    refused: Mapping[str, str]
+
+
+def analyse_each(parts: Mapping[str, pd.DataFrame], analyse: Callable[[pd.DataFrame], Result]) -> Analysed:
+    """Run one analysis on several frames, such as the items of each subscale.
 
     Parameters
     ----------
     parts : mapping
-        Label → frame, such as subscale → its items.
+        Label → frame.
     analyse : callable
-        Frame → `Result`. A ``ValueError`` leaves the part out; its text becomes a note.
-    name : str
-        Name of the new first level of the index.
-    title : str
+        Frame → `Result`.
 
     Returns
     -------
-    Result
-        With the notes of each part, labelled.
+    Analysed
+        The results by label, and why the analysis refused the others (``ValueError``).
+    """
+    results, refused = {}, {}
+    for label, frame in parts.items():
+        try:
+            results[label] = analyse(frame)
+        except ValueError as refusal:
+            refused[label] = str(refusal)
+    return Analysed(results=results, refused=refused)
+
+
+def stacked(analysed: Analysed, *, name: str, title: str, field: str = "table") -> Result:
+    """Put one table of several results into one, labelled by a new first level of the index.
+
+    Parameters
+    ----------
+    analysed : Analysed
+    name : str
+        Name of the new level (``subscale``).
+    title : str
+    field : str
+        Which table of the results.
 
     Raises
     ------
     ValueError
-        If no part could be analysed; the text is the reason for each.
+        If no part could be analysed; the text gives each reason.
     """
-    tables, notes, methods = {}, [], []
-    for label, frame in parts.items():
-        try:
-            result = analyse(frame)
-        except ValueError as refusal:
-            notes.append(f"{label}: {refusal}")
-            continue
-        tables[label] = result.table
-        methods.append(result.method)
-        notes += [f"{label}: {note}" for note in result.notes]
-    if not tables:
-        raise ValueError("; ".join(notes) or "there is nothing to analyse")
-    return Result(title=title, table=pd.concat(tables, names=[name]), method=methods[0], notes=tuple(notes))
+    refused = [f"{label}: {reason}" for label, reason in analysed.refused.items()]
+    if not analysed.results:
+        raise ValueError("; ".join(dict.fromkeys(analysed.refused.values())) or "there is nothing to analyse")
+    tables = {label: getattr(result, field) for label, result in analysed.results.items()}
+    notes = [f"{label}: {note}" for label, result in analysed.results.items() for note in result.notes]
+    method = next(iter(analysed.results.values())).method
+    return Result(
+        title=title, table=pd.concat(tables, names=[name]), method=method, notes=(*refused, *_gathered(notes))
+    )
+
+
+def _gathered(notes: list[str]) -> list[str]:
+    """Join equal notes of several parts: ``role, indu: the same words``."""
+    labels: dict[str, list[str]] = {}
+    for note in notes:
+        label, text = note.split(": ", 1)
+        labels.setdefault(text, []).append(label)
+    return [f"{', '.join(names)}: {text}" for text, names in labels.items()]
 
 
 def formatted(table: pd.DataFrame) -> pd.DataFrame:

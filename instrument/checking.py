@@ -167,8 +167,10 @@ class _Answers:
             f"{shown(text)} {outcome.fault}; allowed are {self.allowed}; correct the cell or leave it empty"
             for text, outcome in zip(column.texts, outcomes, strict=True)
         ]
-        bad = {row: messages[column.at[row]] for row in np.flatnonzero(wrong[column.at]).tolist()}
-        return _ClosedColumn(codes=codes[column.at], blank=blank[column.at], label=label[column.at], bad=bad)
+        bad = {row: messages[column.position[row]] for row in np.flatnonzero(wrong[column.position]).tolist()}
+        return _ClosedColumn(
+            codes=codes[column.position], blank=blank[column.position], label=label[column.position], bad=bad
+        )
 
 
 _YES_NO = _Answers((0, 1), {}, (), "0 (no) and 1 (yes)")
@@ -298,7 +300,7 @@ class _Check:
 
     def _nameless(self, number: int, column: Column) -> None:
         cells = column.change(_filled)
-        filled = np.flatnonzero(cells.at >= 0)
+        filled = np.flatnonzero(cells.position >= 0)
         if len(filled):
             row = int(self.table.rows[filled[0]])
             self._fault(
@@ -330,7 +332,7 @@ class _Check:
         column = self._text(name, "key").change(str.strip)
         if needed:
             message = f"the cell is empty; allowed is any name or number; fill it, or leave the column {name!r} out"
-            self._cell_faults(name, dict.fromkeys(np.flatnonzero(column.at < 0).tolist(), message))
+            self._cell_faults(name, dict.fromkeys(np.flatnonzero(column.position < 0).tolist(), message))
         return column
 
     def _wave(self) -> Any:
@@ -340,7 +342,7 @@ class _Check:
         column = self._key("wave", needed=False)
         numbers = [self.whole.fullmatch(text) for text in column.texts]
         waves = [int(number.group(1)) if number and len(number.group(1)) < 4 else 0 for number in numbers]
-        wave = np.array([*waves, 0], dtype=np.int64)[column.at]
+        wave = np.array([*waves, 0], dtype=np.int64)[column.position]
         allowed = "allowed are whole numbers from 1 to 999; correct the cell"
         self._cell_faults(
             "wave",
@@ -355,16 +357,16 @@ class _Check:
             return None
         if "form" not in self.columns:
             if len(forms) == 1:
-                return Column(texts=forms, at=np.zeros(self.size, dtype=np.int64))
+                return Column(texts=forms, position=np.zeros(self.size, dtype=np.int64))
             if not self._misspelt("form"):
                 self._fault(1, "form", f"there is no such column; add it: allowed in it are {', '.join(forms)}")
-            return Column(texts=(), at=np.full(self.size, NOTHING, dtype=np.int64))
+            return Column(texts=(), position=np.full(self.size, NOTHING, dtype=np.int64))
         found = self._key("form", needed=False)
         column = found.change(lambda text: text if text in forms else None)
         allowed = f"allowed are {', '.join(forms)}; correct the cell"
         self._cell_faults(
             "form",
-            {row: f"{_found(found[row], 'a form')}; {allowed}" for row in np.flatnonzero(column.at < 0).tolist()},
+            {row: f"{_found(found[row], 'a form')}; {allowed}" for row in np.flatnonzero(column.position < 0).tolist()},
         )
         return column
 
@@ -407,7 +409,7 @@ class _Check:
     def _missing_items(self) -> None:
         forms = [""]
         if self.form is not None:
-            present = {self.form.texts[at] for at in np.unique(self.form.at) if at >= 0}
+            present = {self.form.texts[at] for at in np.unique(self.form.position) if at >= 0}
             forms = [form for form in self.instrument.forms.ids if form in present]
         needed = {item for form in forms for item in self.instrument.asked_by(form)}
         missing = [
@@ -429,7 +431,7 @@ class _Check:
         if self.form is None:
             return np.ones(self.size, dtype=bool)
         chosen = [at for at, form in enumerate(self.form.texts) if form in forms]
-        return np.isin(self.form.at, [*chosen, NOTHING])
+        return np.isin(self.form.position, [*chosen, NOTHING])
 
     def _item(self, item: Item) -> tuple[Any, Any]:
         name, answers, asks = item.id, self.scales[item.scale], self._asks(item.forms)
@@ -525,7 +527,7 @@ class _Check:
 
     def _text(self, name: str, became: str) -> Column:
         column = self.columns[name].change(_filled)
-        answered = int((column.at >= 0).sum())
+        answered = int((column.position >= 0).sum())
         self.lines[name] = _Line(
             column=name, became=became, cells=self.size, answered=answered, blank=self.size - answered
         )

@@ -50,6 +50,7 @@ def _ids(tables: DefinitionTables) -> Iterator[_Fault]:
     for name in tables.items:
         if name in FILE_COLUMNS:
             yield ("items", name), f"{name!r} is a column of every file of answers; choose another id"
+    yield from _columns_of_questions(tables, seen)
     exports: dict[str, str] = {}
     for name, score in tables.scores.items():
         export = score.export or name
@@ -63,6 +64,17 @@ def _ids(tables: DefinitionTables) -> Iterator[_Fault]:
         if export in exports:
             yield ("scores", name), f"{export!r} is also the export id of {exports[export]!r}"
         exports[export] = name
+
+
+def _columns_of_questions(tables: DefinitionTables, ids: dict[str, str]) -> Iterator[_Fault]:
+    """A question with several answers fills a column for each code; none may be another id."""
+    for name, question in tables.questions.items():
+        scale = tables.response_scales.get(question.scale or "")
+        if not question.multiple or scale is None:
+            continue
+        for code in [*scale.codes, *(off.code for off in scale.off_scale)]:
+            if (column := f"{name}{code}") in ids:
+                yield ("questions", name), f"its column {column!r} is also the id of an item or question; rename one"
 
 
 def _scales(tables: DefinitionTables) -> Iterator[_Fault]:
@@ -79,6 +91,12 @@ def _scales(tables: DefinitionTables) -> Iterator[_Fault]:
         for language, labels in scale.labels.items():
             for code in sorted(set(labels) - {str(code) for code in every}):
                 yield (*key, "labels"), f"a label in {language!r} for {code!r}, which is no code of the scale"
+            for code, label in labels.items():
+                if label.strip() != code and label.strip() in map(str, every):
+                    yield (
+                        (*key, "labels"),
+                        f"the label {label!r} of code {code} in {language!r} would be read as code {label.strip()}",
+                    )
             shown = [label.strip().casefold() for label in labels.values()]
             for label in sorted({label for label in shown if shown.count(label) > 1}):
                 yield (*key, "labels"), f"two codes have the same label {label!r} in {language!r}"
@@ -209,7 +227,13 @@ def _reachable(tables: DefinitionTables, key: _Key, score: ScoreTable, *, short:
         or f"{item.subscale}{item.facet}" in score.facets
         or name in score.items
     }
-    chosen = {n: i for n, i in chosen.items() if score.wording is None or i.wording == score.wording}
+    full = [name for name, form in tables.forms.items() if form.short_of is None]
+    chosen = {
+        n: i
+        for n, i in chosen.items()
+        if (score.wording is None or i.wording == score.wording)
+        and (not score.common or all(_asks(tables, form, i.subscale, i.facet, i.short) for form in full))
+    }
     scales = {item.scale or tables.instrument.item_scale for item in chosen.values()}
     if len(scales) > 1:
         yield (

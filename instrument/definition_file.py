@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 import tomllib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -26,9 +27,12 @@ Minimum = PositiveInt | Annotated[list[PositiveInt], Field(min_length=2, max_len
 class InstrumentError(ValueError):
     """A definition that cannot be used. `faults` lists everything that is wrong, a line each."""
 
-    def __init__(self, faults: list[str]) -> None:
-        super().__init__("\n".join(faults))
+    def __init__(self, faults: Sequence[str]) -> None:
         self.faults = tuple(faults)
+        super().__init__(self.faults)
+
+    def __str__(self) -> str:
+        return "\n".join(self.faults)
 
 
 class _Table(BaseModel):
@@ -288,6 +292,9 @@ def _add_texts(tables: dict[str, Any], texts: dict[str, Any], language: str, pla
     """Merge one text file into the tables, in place; return what has nowhere to go."""
     faults = []
     for section, entries in texts.items():
+        if not isinstance(entries, dict) or not isinstance(tables.get(section, {}), dict):
+            faults.append(places.fault((section,), "must be a table of texts", language=language))
+            continue
         if section == "instrument":
             entries, parent = {"instrument": entries}, tables
         else:
@@ -298,7 +305,7 @@ def _add_texts(tables: dict[str, Any], texts: dict[str, Any], language: str, pla
                 faults.append(
                     places.fault(key, "a text for something that the definition does not have", language=language)
                 )
-            elif section == "response_scales":
+            elif section == "response_scales" and isinstance(entry, dict):
                 parent[name].setdefault("labels", {})[language] = {str(code): text for code, text in entry.items()}
             else:
                 faults += _add_entry(parent[name], entry, language, key, places)
@@ -308,6 +315,8 @@ def _add_texts(tables: dict[str, Any], texts: dict[str, Any], language: str, pla
 def _add_entry(target: dict[str, Any], entry: Any, language: str, key: tuple[str, ...], places: Places) -> list[str]:
     if isinstance(entry, str):
         entry = {_BARE_TEXT.get(key[-2], "text"): entry}
+    if not isinstance(entry, dict):
+        return [places.fault(key, f"must be a text or a table of texts (found {entry!r})", language=language)]
     faults = []
     for name, text in entry.items():
         if name == "facets":

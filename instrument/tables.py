@@ -38,33 +38,33 @@ class Column:
     Parameters
     ----------
     texts : tuple of str
-    at : numpy.ndarray
+    position : numpy.ndarray
         For each row the position of its text; -1 where the cell is empty.
     """
 
     texts: tuple[str, ...]
-    at: npt.NDArray[np.int64]
+    position: npt.NDArray[np.int64]
 
     @classmethod
     def of(cls, values: Any, text: Callable[[Any], str | None]) -> Column:
         """Return the column of values of one type, each written as `text` writes it."""
         at, different = pd.factorize(values)
-        raw = cls(texts=tuple(different), at=at.astype(np.int64))
+        raw = cls(texts=tuple(different), position=at.astype(np.int64))
         return raw.change(text)
 
     def __getitem__(self, row: int) -> str | None:
-        return self.texts[self.at[row]] if self.at[row] >= 0 else None
+        return self.texts[self.position[row]] if self.position[row] >= 0 else None
 
     def change(self, text: Callable[[Any], str | None]) -> Column:
         """Return the column with every text changed; what becomes None or "" is an empty cell."""
         changed = [text(each) for each in self.texts]
         kept = np.array([bool(each) for each in changed] + [False], dtype=bool)  # the last: an empty cell
         position = np.where(kept, np.cumsum(kept) - 1, -1)
-        return Column(texts=tuple(each for each in changed if each), at=position[self.at])
+        return Column(texts=tuple(each for each in changed if each), position=position[self.position])
 
     def strings(self) -> Any:
         """Return the cells as a pandas array of strings, missing where empty."""
-        return pd.array([*self.texts], dtype="string").take(self.at, allow_fill=True)
+        return pd.array([*self.texts], dtype="string").take(self.position, allow_fill=True)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -148,8 +148,6 @@ def read_table(path: Path, *, file: str, known: Collection[str] = ()) -> RawTabl
         )
     _refuse_other_kind(path, file, suffix)
     table = readers[suffix]()
-    if not any(table.names):
-        raise ResponseError([f"{file}: row 1 is empty; the first row must hold the column names"])
     if not len(table.rows) and not table.faults:
         raise ResponseError([f"{file}: the file has column names but no answers; nothing can be read from it"])
     return table
@@ -204,6 +202,7 @@ def _read_text(path: Path, file: str) -> RawTable:
     delimiter = max(",;\t", key=lambda each: _columns_if(text[:_HEADER_LIMIT], each))  # the first of those that tie
     records = _Records(text, delimiter, file)
     header = next(iter(records), [])
+    _require_header(header, file)
     rows: list[list[str]] = []
     lines: list[int] = []
     faults: list[Fault] = []
@@ -324,6 +323,7 @@ def _read_workbook(path: Path, file: str, known: Collection[str]) -> RawTable:
         if row < len(rows) and column < len(rows[row]):
             rows[row][column] = text
     header = ["" if cell is None else cell for cell in rows[0]]
+    _require_header(header, file)
     table = np.array(rows[1:], dtype=object).reshape(len(rows) - 1, len(header))
     return _columnar(
         file,
@@ -338,7 +338,9 @@ def _read_workbook(path: Path, file: str, known: Collection[str]) -> RawTable:
 
 
 def _worksheets(workbook: Any) -> list[str]:
-    return [sheet.name for sheet in workbook.sheets_metadata if sheet.typ.name == "WorkSheet"]
+    from python_calamine import SheetTypeEnum
+
+    return [sheet.name for sheet in workbook.sheets_metadata if sheet.typ == SheetTypeEnum.WorkSheet]
 
 
 def _sheet_with_answers(sheets: Mapping[str, list[list[Any]]], known: Collection[str], file: str) -> str:
@@ -455,7 +457,7 @@ def _parquet_column(column: Any) -> Column:
         column = column.cast(column.type.value_type)
     encoded = column.dictionary_encode().combine_chunks()
     at = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
-    return Column(texts=tuple(encoded.dictionary.to_pylist()), at=at).change(_text)
+    return Column(texts=tuple(encoded.dictionary.to_pylist()), position=at).change(_text)
 
 
 # Every format
@@ -471,21 +473,26 @@ def _columnar(
     declared_missing: Mapping[str, Sequence[tuple[float, float]]] | None = None,
 ) -> RawTable:
     """Return the table without its empty rows."""
-    count = len(columns[0].at) if columns else 0
+    count = len(columns[0].position) if columns else 0
     filled = np.zeros(count, dtype=bool)
     for column in columns:
-        filled |= column.at >= 0
+        filled |= column.position >= 0
     rows = np.arange(2, count + 2, dtype=np.int64)
     return RawTable(
         file=file,
         names=_names(header),
-        columns=tuple(Column(texts=column.texts, at=column.at[filled]) for column in columns),
+        columns=tuple(Column(texts=column.texts, position=column.position[filled]) for column in columns),
         rows=rows[filled],
         value_labels={name.strip(): labels for name, labels in (value_labels or {}).items()},
         declared_missing={name.strip(): ranges for name, ranges in (declared_missing or {}).items()},
         # Excel counts rows that only have a format as used; those at the end are no rows of anybody.
         left_out=(*left_out, *_empty_rows(rows[~filled].tolist())),
     )
+
+
+def _require_header(header: Sequence[str], file: str) -> None:
+    if not any(name.strip() for name in header):
+        raise ResponseError([f"{file}: row 1 is empty; the first row must hold the column names"])
 
 
 def _names(header: Sequence[str]) -> tuple[str, ...]:

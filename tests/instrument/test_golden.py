@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from fractions import Fraction
 from functools import cache
 from pathlib import Path
+from typing import Literal
 
 import pandas as pd
 import pytest
@@ -64,7 +65,8 @@ SCORES = (
     *("facilitator_index", "barrier_index", "integration", "balance", "acquiescence"),
 )
 
-type_of_scores = dict[str, Fraction | None]
+Scores = dict[str, Fraction | None]
+Metric = Literal["pomp", "mean"]
 
 
 def two_thirds(count: int) -> int:
@@ -97,22 +99,19 @@ def mean_of_present(values: Iterable[Fraction | None], least: int) -> Fraction |
     return mean(present) if len(present) >= least else None
 
 
-def indexes(answers: dict[str, int], items: Sequence[str], least_f: int, least_b: int) -> type_of_scores:
+def indexes(answers: dict[str, int], items: Sequence[str], least_f: int, least_b: int) -> Scores:
     facilitator, barrier = facilitators(answers, items), barriers(answers, items)
     f = mean(facilitator) if len(facilitator) >= least_f else None
     b = mean(barrier) if len(barrier) >= least_b else None
-    both = f is not None and b is not None
-    return {
-        "facilitator_index": f,
-        "barrier_index": b,
-        "balance": f - b if both else None,
-        "acquiescence": (f + b) / 2 - 3 if both else None,
-    }
+    scores: Scores = {"facilitator_index": f, "barrier_index": b, "balance": None, "acquiescence": None}
+    if f is not None and b is not None:
+        scores |= {"balance": f - b, "acquiescence": (f + b) / 2 - 3}
+    return scores
 
 
-def full_scores(answers: dict[str, int], items: Sequence[str]) -> type_of_scores:
+def full_scores(answers: dict[str, int], items: Sequence[str]) -> Scores:
     """Scores on the 1 to 5 metric from `items`, which a full form asks."""
-    scores: type_of_scores = {}
+    scores: Scores = {}
     for subscale in SUBSCALES:
         own = [item for item in items if item[:4] == subscale]
         scores[subscale] = balanced_mean(answers, own) if own else None
@@ -126,9 +125,9 @@ def full_scores(answers: dict[str, int], items: Sequence[str]) -> type_of_scores
     return scores | indexes(answers, common, least_f, least_b)
 
 
-def short_scores(answers: dict[str, int]) -> type_of_scores:
+def short_scores(answers: dict[str, int]) -> Scores:
     """Scores on the 1 to 5 metric from the 22 items of the short forms."""
-    scores: type_of_scores = dict.fromkeys((*SUBSCALES, "macro"))
+    scores: Scores = dict.fromkeys((*SUBSCALES, "macro"))
     for composite, parts in COMPOSITES.items():
         scores[composite] = balanced_mean(answers, [item for item in SHORT if item[:4] in parts])
     facilitator, barrier = facilitators(answers, SHORT), barriers(answers, SHORT)
@@ -137,16 +136,16 @@ def short_scores(answers: dict[str, int]) -> type_of_scores:
     return scores | indexes(answers, SHORT, 9, 9)
 
 
-def own_scores(form: str, answers: dict[str, int]) -> type_of_scores:
+def own_scores(form: str, answers: dict[str, int]) -> Scores:
     return short_scores(answers) if form in SHORT_FORMS else full_scores(answers, ASKED[form])
 
 
-def common_scores(form: str, answers: dict[str, int]) -> type_of_scores:
+def common_scores(form: str, answers: dict[str, int]) -> Scores:
     """Full forms on the 58 items; a short form asks nothing but common items and keeps its own rules."""
     return short_scores(answers) if form in SHORT_FORMS else full_scores(answers, COMMON)
 
 
-def in_metric(name: str, value: Fraction | None, metric: str) -> float:
+def in_metric(name: str, value: Fraction | None, metric: Metric) -> float:
     if value is None:
         return float("nan")
     if metric == "mean" or name == "acquiescence":
@@ -183,8 +182,8 @@ def responses() -> Responses:
 def disagreements(
     got: pd.DataFrame,
     people: pd.DataFrame,
-    metric: str,
-    rule: Callable[[str, dict[str, int]], type_of_scores],
+    metric: Metric,
+    rule: Callable[[str, dict[str, int]], Scores],
     *,
     forms: Collection[str] = tuple(ASKED),
     names: Collection[str] = SCORES,
@@ -231,7 +230,7 @@ def test_the_golden_answers_stay_within_the_codes_and_the_forms() -> None:
 
 
 @pytest.mark.parametrize("metric", ["pomp", "mean"])
-def test_the_stored_scores_are_those_of_the_rules(metric: str) -> None:
+def test_the_stored_scores_are_those_of_the_rules(metric: Metric) -> None:
     faults = []
     for row in golden():
         wanted = own_scores(row["form"], valid_answers(row))
@@ -339,19 +338,19 @@ def test_keyed_turns_the_barriers_alone(responses: Responses) -> None:
 
 
 @pytest.mark.parametrize("metric", ["pomp", "mean"])
-def test_own_items(responses: Responses, metric: str) -> None:
+def test_own_items(responses: Responses, metric: Metric) -> None:
     got = score(responses, metric=metric, items="own")
     assert not disagreements(got, responses.people, metric, own_scores)
 
 
 @pytest.mark.parametrize("metric", ["pomp", "mean"])
-def test_common_items(responses: Responses, metric: str) -> None:
+def test_common_items(responses: Responses, metric: Metric) -> None:
     got = score(responses, metric=metric, items="common")
     assert not disagreements(got, responses.people, metric, common_scores)
 
 
 @pytest.mark.parametrize("metric", ["pomp", "mean"])
-def test_short_items_for_everyone(responses: Responses, metric: str) -> None:
+def test_short_items_for_everyone(responses: Responses, metric: Metric) -> None:
     got = score(responses, metric=metric, items="short")
     assert not disagreements(got, responses.people, metric, lambda _, answers: short_scores(answers))
 
@@ -369,7 +368,7 @@ def test_a_list_counts_its_minima_on_itself(responses: Responses) -> None:
     chosen = [item for item in COMMON if item[4] in "ab"]
     got = score(responses, metric="mean", items=chosen)
 
-    def rule(_: str, answers: dict[str, int]) -> type_of_scores:
+    def rule(_: str, answers: dict[str, int]) -> Scores:
         return full_scores({item: answers[item] for item in chosen if item in answers}, chosen)
 
     assert not disagreements(got, responses.people, "mean", rule, forms=FULL_FORMS)
@@ -380,7 +379,7 @@ def test_a_list_needs_a_barrier_answer_and_a_facilitator_answer(responses: Respo
     chosen = ["roleaf", "rolebf", "rolecf", "roleab"]
     got = score(responses, metric="pomp", items=chosen)
 
-    def rule(_: str, answers: dict[str, int]) -> type_of_scores:
+    def rule(_: str, answers: dict[str, int]) -> Scores:
         return full_scores({item: answers[item] for item in chosen if item in answers}, chosen)
 
     assert not disagreements(got, responses.people, "pomp", rule, forms=FULL_FORMS, names=SUBSCALES)

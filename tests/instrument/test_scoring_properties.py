@@ -73,7 +73,7 @@ def same(got: pd.DataFrame, wanted: pd.DataFrame) -> None:
     pd.testing.assert_frame_equal(got, wanted, check_exact=False, rtol=0, atol=ROUNDING, check_index_type=False)
 
 
-few = settings(max_examples=40, deadline=None)
+few = settings(max_examples=25, deadline=None)
 fewer = settings(max_examples=8, deadline=None)
 
 
@@ -81,15 +81,15 @@ fewer = settings(max_examples=8, deadline=None)
 @few
 def test_reversing_twice_changes_nothing(recipe: Recipe) -> None:
     answered = filled_in(recipe)
-    once = keyed(answered)
-    twice = keyed(replace(answered, answers=once.astype("Int64")))
-    pd.testing.assert_frame_equal(twice.astype("Int64"), answered.answers)
-    barriers = [item.id for item in answered.instrument.items if item.wording == "barrier"]
-    facilitators = [item.id for item in answered.instrument.items if item.wording == "facilitator"]
-    assert len(barriers) == len(facilitators) == 33
-    turned = 6 - answered.answers[barriers]
-    pd.testing.assert_frame_equal(once[barriers].astype("Int64"), turned)
-    pd.testing.assert_frame_equal(once[facilitators].astype("Int64"), answered.answers[facilitators])
+    once = keyed(answered).astype("Int64")
+    twice = keyed(replace(answered, answers=once)).astype("Int64")
+    assert twice.equals(answered.answers)
+    wordings = pd.Series({item.id: item.wording for item in answered.instrument.items})
+    barriers = answered.answers.loc[:, wordings == "barrier"]
+    facilitators = answered.answers.loc[:, wordings == "facilitator"]
+    assert barriers.shape[1] == facilitators.shape[1] == 33
+    assert once[barriers.columns].equals(6 - barriers)
+    assert once[facilitators.columns].equals(facilitators)
 
 
 @given(recipe=recipes(), metric=METRICS, items=CHOICES, order=st.randoms(use_true_random=False))
@@ -105,7 +105,7 @@ def test_row_order_changes_nothing(recipe: Recipe, metric: Any, items: Any, orde
         off_scale=answered.off_scale.loc[rows],
     )
     same(score(moved, metric=metric, items=items), score(answered, metric=metric, items=items).loc[rows])
-    pd.testing.assert_frame_equal(keyed(moved), keyed(answered).loc[rows])
+    assert keyed(moved).equals(keyed(answered).loc[rows])
 
 
 def write(path: Path, answered: Responses, columns: list[str]) -> Path:
@@ -245,5 +245,5 @@ def test_scoring_leaves_its_input_alone(recipe: Recipe, metric: Any) -> None:
     answers, people = answered.answers.copy(), answered.people.copy()
     score(answered, metric=metric)
     keyed(answered)
-    pd.testing.assert_frame_equal(answered.answers, answers)
-    pd.testing.assert_frame_equal(answered.people, people)
+    assert answered.answers.equals(answers)
+    assert answered.people.equals(people)

@@ -70,7 +70,8 @@ for (name in names(formulas)) {
   fit <- lmer(formulas[[name]], d, control = tight)
   table <- coef(summary(fit)); variances <- as.data.frame(VarCorr(fit))
   p <- nrow(table); L <- diag(p)[-1, , drop = FALSE]
-  joint <- contest(fit, L, joint = TRUE)
+  as_list <- function(test) list(statistic = test[["F value"]], df = test[["NumDF"]], df_error = test[["DenDF"]],
+    p = test[["Pr(>F)"]])
   sum_and_difference <- rbind(rep(1, p), c(0, 1, rep(-1, p - 2)))
   single <- contest(fit, sum_and_difference, joint = FALSE, confint = TRUE)
   out[[name]] <- list(
@@ -78,8 +79,8 @@ for (name in names(formulas)) {
     statistic = table[, "t value"], p = table[, "Pr(>|t|)"], covariance = as.matrix(vcov(fit)),
     factors = variances$grp, variances = variances$vcov, loglik = as.numeric(logLik(fit)),
     singular = isSingular(fit), n = nobs(fit), n_groups = as.list(ngrps(fit)),
-    joint = list(statistic = joint[["F value"]], df = joint[["NumDF"]], df_error = joint[["DenDF"]],
-      p = joint[["Pr(>F)"]]),
+    joint = as_list(contest(fit, L, joint = TRUE)),
+    joint_redundant = as_list(contest(fit, rbind(L, colSums(L)), joint = TRUE)),
     contrasts = list(estimate = single[["Estimate"]], se = single[["Std. Error"]], df = single[["df"]],
       statistic = single[["t value"]], p = single[["Pr(>|t|)"]], ci_low = single[["lower"]],
       ci_high = single[["upper"]])
