@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 from scipy import stats
+from threadpoolctl import threadpool_limits
 
 from analysis.linking import ExactLinks, code_keys, link_exactly
 from analysis.mixed import MixedFit, contrast, fit_mixed
@@ -327,7 +328,9 @@ def change_model(values: pd.Series, rows: pd.DataFrame) -> ChangeModel:
     used, has_forms = _with_common_forms(used, notes)
     _require_two(used["wave"], "are needed, got")
     has_arms = "programme" in used and _arms_have_clusters(used, notes)
-    fit, design, arms = _fitted(values.loc[used.index].astype(float), used, has_forms, has_arms, notes)
+    # The matrices are small: several threads only wait for each other, tens of times longer on a busy machine.
+    with threadpool_limits(limits=1, user_api="blas"):
+        fit, design, arms = _fitted(values.loc[used.index].astype(float), used, has_forms, has_arms, notes)
     weights = _weights(design, arms=arms)
     table = _capped(contrast(fit, weights), fit, used, arms=arms)
     counts = pd.DataFrame({name: _counts(_of_arm(used, name)) for name in weights.index}).T
@@ -412,7 +415,9 @@ def _links(before: Responses, after: Responses, link: Link, notes: list[str]) ->
         within = "organisation" if has_places else None
         links = link_exactly(*(code_keys(wave.people, elements, within=within) for wave in (before, after)))
         if not elements:
-            notes.append("The questionnaire has no self-made code: nobody could be linked. link='person' uses person ids.")
+            notes.append(
+                "The questionnaire has no self-made code: nobody could be linked. link='person' uses person ids."
+            )
     if links.pairs.empty:
         notes.append("Nobody is linked: the answers of the two waves count as those of different people.")
     return links
@@ -583,7 +588,9 @@ def _fitted(
                 notes.append("there are too few answers to keep the forms apart: a changed mix may read as change")
             left_out = [name for name in groups if name not in factors]
             if left_out:
-                notes.append(f"the variances could not be estimated with {', '.join(left_out)}, left out: {reasons[-1]}")
+                notes.append(
+                    f"the variances could not be estimated with {', '.join(left_out)}, left out: {reasons[-1]}"
+                )
             notes.extend(fit.notes)
             return fit, design, arms
     raise ValueError(reasons[0] if reasons else f"{len(used)} answers are too few for any model")

@@ -8,6 +8,9 @@ from scipy import stats
 
 from analysis.result import Result
 
+_FEWEST_CLUSTERS = 10
+"""Below this a cluster-robust standard error is too small more often than not (Cameron and Miller 2015, section VI)."""
+
 
 def mean_scores(
     scores: pd.DataFrame,
@@ -30,7 +33,8 @@ def mean_scores(
         a changed mix of forms does not read as change. The strata are those with answers in *every*
         group.
     cluster : pandas.Series, optional
-        Such as the team: the standard error is then robust to people of a cluster being alike.
+        Such as the team: the standard error is then robust to people of a cluster being alike. A group
+        with fewer than 10 clusters gets the ordinary standard error, with a note.
     confidence : float
 
     Raises
@@ -63,21 +67,23 @@ def mean_scores(
         if len(kept) < strata.nunique():
             notes = (f"Only forms present in every group count towards the means: {', '.join(kept) or 'none'}.",)
         scores = scores.loc[strata.isin(kept)]
-    rows, keys = [], []
+    rows, keys, few_clusters = [], [], False
     for label, members in groups.loc[scores.index].groupby(list(groups.columns), observed=True):
         for name in scores.columns:
             values = scores.loc[members.index, name].dropna().astype(float)
             keys.append((*label, name))
-            rows.append(
-                _mean(
-                    values,
-                    strata=None if strata is None else strata.loc[values.index],
-                    cluster=None if cluster is None else cluster.loc[values.index],
-                    confidence=confidence,
-                )
-            )
+            of_cluster = None if cluster is None else cluster.loc[values.index]
+            if of_cluster is not None and of_cluster.nunique() < _FEWEST_CLUSTERS:
+                of_cluster, few_clusters = None, True
+            of_stratum = None if strata is None else strata.loc[values.index]
+            rows.append(_mean(values, strata=of_stratum, cluster=of_cluster, confidence=confidence))
     if not rows:
         raise ValueError("there are no answers from which a mean could be had")
+    if few_clusters:
+        notes += (
+            f"Where there were fewer than {_FEWEST_CLUSTERS} teams, the interval takes people as independent: it is about "
+            "these people, not about teams like theirs.",
+        )
     table = pd.DataFrame(rows, index=pd.MultiIndex.from_tuples(keys, names=[*groups.columns, "score"]))
     table["n"] = table["n"].astype(int)
     if by is None:

@@ -166,6 +166,9 @@ def table(
         shown = replace(
             shown, table=shown.table.assign(**{name: shown.table[name].round(decimals) for name in described})
         )
+    if shown.table.empty:
+        say(release, f"{shown.title}: nothing of this may be shown, or there is nothing.")
+        return shown
     shown = replace(shown, notes=tuple(_without_small_counts(note, release.floor) for note in shown.notes))
     _display(shown)
     _file(release, "table", name, title=shown.title, method=shown.method, notes=list(shown.notes))
@@ -263,13 +266,13 @@ class _Picture:
         )
 
 
-_DESCRIBING = ("mean", "sd", "se", "ci_", "percent", "skewness", "median")
+_DESCRIBING = ("estimate", "mean", "sd", "se", "ci_", "percent", "skewness", "median")
 _PEOPLE = r"(?:people|persons?|responses?|respondents?|rows?|answers?|cases?|members?|managers|peer workers|colleagues)"
 _COUNTED = re.compile(
     rf"\b(\d+)(?= (?:(?:more|other|complete|linked|unlinked|usable|of the|incomplete|remaining|flagged) )*{_PEOPLE}\b)|"
     r"(?<=\bgot )(\d+)\b"
 )
-_SHARE = re.compile(r"\b(\d+) of (?:the |all )?(\d+)\b")
+_SHARE = re.compile(rf"\b(\d+) of (?:the |all )?(\d+)(?= {_PEOPLE})")
 
 
 def _without_small_counts(text: str, floor: int) -> str:
@@ -288,6 +291,8 @@ def _without_small_counts(text: str, floor: int) -> str:
             return f"fewer than {floor} of {whole}"
         return f"nearly all of {whole}" if 0 < whole - part < floor else found.group(0)
 
+    if "withheld" in text:  # our own note on suppression, which counts rows of a table
+        return text
     if re.search(r"needs? (?:at least )?\d+", text):
         # "needs at least 3 people" is a rule, not a count of anybody: only what was got is hidden.
         return re.sub(

@@ -80,7 +80,7 @@ def codebook(instrument: Instrument, *, language: str | None = None) -> pd.DataF
     ]
     rows += [_score(score, chosen) for score in instrument.scores]
     frame = pd.DataFrame(rows).set_index("id").reindex(columns=list(COLUMNS))
-    return frame.fillna("").astype("string")
+    return frame.astype("string").fillna("")
 
 
 def _key(name: str, text: str, instrument: Instrument, language: str) -> Mapping[str, Any]:

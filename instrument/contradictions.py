@@ -67,7 +67,7 @@ def _ids(tables: DefinitionTables) -> Iterator[_Fault]:
 
 
 def _columns_of_questions(tables: DefinitionTables, ids: dict[str, str]) -> Iterator[_Fault]:
-    """A question with several answers fills a column for each code; none may be another id."""
+    """Check that no column of a question with several answers (one for each code) is another id."""
     for name, question in tables.questions.items():
         scale = tables.response_scales.get(question.scale or "")
         if not question.multiple or scale is None:
@@ -104,6 +104,9 @@ def _scales(tables: DefinitionTables) -> Iterator[_Fault]:
 
 def _forms(tables: DefinitionTables) -> Iterator[_Fault]:
     facets = {f"{name}{facet}" for name, subscale in tables.subscales.items() for facet in subscale.facets}
+    for facet in tables.instrument.negative_control:
+        if facet not in facets:
+            yield ("instrument", "negative_control"), _unknown(facet, "a facet", sorted(facets))
     for name, form in tables.forms.items():
         for facet in form.without:
             if facet not in facets:
@@ -249,7 +252,7 @@ def _reachable(tables: DefinitionTables, key: _Key, score: ScoreTable, *, short:
         if not asked or _required(score, len(asked)) > len(asked):
             yield (
                 key,
-                f"{where} asks {len(asked)} of its items, fewer than the minimum of {_required(score, len(asked))}",
+                f"{where} asks {len(asked)} of its items, fewer than the minimum of {max(1, _required(score, len(asked)))}",
             )
         for wording in ("facilitator", "barrier") if score.rule == "balanced_mean" else ():
             count = sum(item.wording == wording for item in asked)

@@ -25,6 +25,7 @@ __all__ = [
     "Instrument",
     "InstrumentError",
     "Item",
+    "Labels",
     "OffScale",
     "Question",
     "ResponseScale",
@@ -95,6 +96,22 @@ class Text(Mapping[str, str]):
         return len(self.pairs)
 
 
+@dataclass(frozen=True)
+class Labels(Mapping[int, Text]):
+    """The label of each code: code → text. Hashable, and cannot be changed."""
+
+    pairs: tuple[tuple[int, Text], ...]
+
+    def __getitem__(self, code: int) -> Text:
+        return dict(self.pairs)[code]
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(dict(self.pairs))
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+
 @dataclass(frozen=True, kw_only=True)
 class OffScale:
     """An answer beside the scale, such as "don't know"; kept apart from blanks."""
@@ -113,7 +130,7 @@ class ResponseScale:
     codes: tuple[int, ...]
     off_scale: tuple[OffScale, ...]
     ordered: bool
-    labels: Mapping[int, Text]
+    labels: Labels
 
     @property
     def low(self) -> int:
@@ -248,10 +265,10 @@ class Instrument:
     title, banner, instructions, rule : Text
         Language → text.
     languages : tuple of str
+    negative_control : tuple of str
+        Facets on which no change is expected, named before there were data.
     response_scales, subscales, forms, items, questions, scores : Catalogue
         Tuples that also find an entry by its id. ``items`` are the scored items only.
-    themes : mapping
-        Code → what the content was derived from.
     digest : str
         SHA-256 of the definition's files.
     """
@@ -265,6 +282,7 @@ class Instrument:
     instructions: Text
     rule: Text
     languages: tuple[str, ...]
+    negative_control: tuple[str, ...]
     response_scales: Catalogue[ResponseScale]
     subscales: Catalogue[Subscale]
     forms: Catalogue[Form]
@@ -352,6 +370,7 @@ def _build(file: DefinitionFile) -> Instrument:
         instructions=_text(head.instructions),
         rule=_text(head.rule),
         languages=tuple(head.languages),
+        negative_control=tuple(head.negative_control),
         response_scales=Catalogue(_scale(name, table) for name, table in tables.response_scales.items()),
         subscales=Catalogue(
             Subscale(
@@ -430,7 +449,7 @@ def _scale(name: str, table: ScaleTable) -> ResponseScale:
             for off in table.off_scale
         ),
         ordered=table.ordered,
-        labels={code: label(code) for code in [*table.codes, *(off.code for off in table.off_scale)]},
+        labels=Labels(tuple((code, label(code)) for code in [*table.codes, *(off.code for off in table.off_scale)])),
     )
 
 

@@ -48,6 +48,7 @@ class InstrumentTable(_Table):
     languages: Annotated[list[Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]+)*$")]], Field(min_length=1)]
     licence: str = ""
     item_scale: str | None = None
+    negative_control: list[str] = []
     title: TextTable = {}
     banner: TextTable = {}
     instructions: TextTable = {}
@@ -319,21 +320,18 @@ def _add_entry(target: dict[str, Any], entry: Any, language: str, key: tuple[str
         return [places.fault(key, f"must be a text or a table of texts (found {entry!r})", language=language)]
     faults = []
     for name, text in entry.items():
-        if name == "facets":
+        if name == "facets" and isinstance(text, dict):
             for facet, title in text.items():
                 facet_key = (*key, "facets", facet)
-                if facet not in target.get("facets", {}):
-                    faults.append(
-                        places.fault(
-                            facet_key,
-                            "a text for a facet that the definition does not have",
-                            language=language,
-                        )
-                    )
-                else:
+                if facet in target.get("facets", {}):
                     faults += _add_entry(target["facets"][facet], title, language, facet_key, places)
+                else:
+                    message = "a text for a facet that the definition does not have"
+                    faults.append(places.fault(facet_key, message, language=language))
+        elif isinstance(target.setdefault(name, {}), dict):
+            target[name][language] = text
         else:
-            target.setdefault(name, {})[language] = text
+            faults.append(places.fault((*key, name), "is not a text; it belongs in the main file", language=language))
     return faults
 
 

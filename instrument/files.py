@@ -8,11 +8,14 @@ from pathlib import Path
 
 import pandas as pd
 
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 def write_whole(path: Path, content: str | bytes) -> None:
-    """Write to a temporary name beside the file, then rename: a reader sees all of it or nothing."""
+    """Write to a temporary name beside the file, then rename: a reader sees all of it or nothing.
+
+    Text is written as UTF-8, line ends as they are. A file that exists is replaced.
+    """
     data = content.encode("utf-8") if isinstance(content, str) else content
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
@@ -38,10 +41,10 @@ def spreadsheet_safe(table: pd.DataFrame) -> pd.DataFrame:
     [["'=1+1", -1], ['north', 2]]
     """
     safe = table.copy()
-    for position, name in enumerate(safe.columns):
+    for position in range(safe.shape[1]):
         column = safe.iloc[:, position]
         if not pd.api.types.is_numeric_dtype(column.dtype):
-            safe[name] = column.map(_plain)
+            safe.isetitem(position, column.map(_plain))
     return safe
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from instrument.definition import read_instrument
@@ -73,7 +74,8 @@ def _texts(population: Population, seed: int, source: str) -> dict[str, str]:
     files: dict[str, str] = {}
     for prefix, stated, its_seed in (("", population, seed), ("null_", without_effect(population), seed + 1)):
         waves = simulate(stated, seed=its_seed, instrument=instrument)
-        numbered = {name: _numbered(responses) for name, responses in waves.items()}
+        rng = np.random.default_rng([its_seed, 1])  # not the one that draws the answers
+        numbered = {name: _numbered(responses, rng) for name, responses in waves.items()}
         for name, table in numbered.items():
             files[f"{prefix}{name}.csv"] = _csv(table.drop(columns=["true_person", "careless"]))
             about = {
@@ -89,9 +91,10 @@ def _texts(population: Population, seed: int, source: str) -> dict[str, str]:
     return files
 
 
-def _numbered(responses: Responses) -> pd.DataFrame:
-    """Give people their row number in the file, as a survey platform does: the numbers link nothing."""
-    table = canonical_table(responses).reset_index(drop=True)
+def _numbered(responses: Responses, rng: np.random.Generator) -> pd.DataFrame:
+    """Put the answers in the order in which they came in, and number them as a platform does: nothing links."""
+    table = canonical_table(responses)
+    table = table.iloc[rng.permutation(len(table))].reset_index(drop=True)
     table.insert(1, "true_person", table["person"])
     table["person"] = range(1, len(table) + 1)
     return table

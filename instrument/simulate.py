@@ -3,15 +3,14 @@
 The model: a person's true score η on a subscale is the sum of a mean, the gap of their form, the
 programme's effect, and normal deviations of organisation, organisation × wave, team, team × wave,
 person and occasion. An answer is y* = ± loading × η + wording × w + residual, cut at thresholds.
-All of it is normal, so `expected_scores` can be exact.
+All of it is normal, so `expected_answers` is exact.
 """
 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -25,7 +24,12 @@ from instrument.responses import Responses
 
 Floats = npt.NDArray[np.float64]
 Share = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=1)]
+Spread = Annotated[float, Field(ge=0)]
 Level = Literal["organisation", "organisation_wave", "team", "team_wave", "person", "occasion"]
+
+# Stands for the form in `missing.dont_know` and `missing.does_not_apply` where a questionnaire has no forms.
+_EVERYONE = "everyone"
 
 
 class _Table(BaseModel):
@@ -35,13 +39,13 @@ class _Table(BaseModel):
 class Design(_Table):
     """How many of each, and who takes part in the programme."""
 
-    organisations: int
-    teams: int
+    organisations: Count
+    teams: Count
     programme_share: Share
-    people_first: int
-    people_second: int
-    people_both: int
-    team_size_sd: float
+    people_first: Count
+    people_second: Count
+    people_both: Annotated[int, Field(ge=0)]
+    team_size_sd: Spread
 
 
 class Promoted(_Table):
@@ -67,8 +71,8 @@ class Measurement(_Table):
     wording: float
     thresholds: list[float]
     barrier_location: float
-    location_sd: float
-    loading_sd: float
+    location_sd: Spread
+    loading_sd: Spread
     item_seed: int
 
 
@@ -124,7 +128,7 @@ class Population(_Table):
     design: Design
     forms: dict[str, Share] = {}
     promoted: Promoted | None = None
-    variance: dict[Level, float]
+    variance: dict[Level, Spread]
     correlation: Correlation
     measurement: Measurement
     mean: dict[str, float]
@@ -140,9 +144,14 @@ class Population(_Table):
 
 
 def read_population(path: str | Path) -> Population:
-    """Read a population from TOML; pydantic's message names every key that is wrong."""
+    """Read a population from TOML; pydantic's message names every key that is wrong.
+
+    ``instrument`` is a name that ships with the package, or a path from the folder of this file.
+    """
     with Path(path).open("rb") as file:
-        return Population.model_validate(tomllib.load(file))
+        population = Population.model_validate(tomllib.load(file))
+    beside = Path(path).parent / population.instrument
+    return population.model_copy(update={"instrument": str(beside)}) if beside.is_file() else population
 
 
 def without_effect(population: Population) -> Population:
@@ -174,6 +183,12 @@ def simulate(
         in both, and ``careless`` the true kind of careless response (missing for attentive ones);
         files of sample data hold neither.
 
+    Raises
+    ------
+    ValueError
+        If the population contradicts itself or names what its questionnaire has not; the message
+        names every fault.
+
     Examples
     --------
     >>> waves = simulate("sample_data/population.toml", seed=1)
@@ -182,6 +197,7 @@ def simulate(
     """
     stated = _as_population(population)
     instrument = instrument or read_instrument(stated.instrument)
+    _refuse_contradictions(stated, instrument)
     rng = np.random.default_rng(seed)
     people = _draw_people(stated, rng)
     deviations = _draw_deviations(stated, instrument, people, rng)
@@ -234,6 +250,107 @@ def expected_answers(population: Population, instrument: Instrument, *, form: st
     lowest = np.array([instrument.response_scales[item.scale].low for item in instrument.items])
     above = norm.cdf(mean[:, None] - model.thresholds[None, :]).sum(axis=1)
     return pd.Series(lowest + above, index=list(instrument.items.ids))
+
+
+def _refuse_contradictions(population: Population, instrument: Instrument) -> None:
+    faults = [
+        *_unknown_names(population, instrument),
+        *_design_faults(population),
+        *_model_faults(population, instrument),
+    ]
+    if faults:
+        raise ValueError(f"this population does not fit {instrument.id}:\n" + "\n".join(faults))
+
+
+def _unknown_names(population: Population, instrument: Instrument) -> list[str]:
+    """Return a line for each table that names something the questionnaire has not."""
+    subscales = {subscale.id for subscale in instrument.subscales}
+    forms = set(instrument.forms.ids) or {_EVERYONE}
+    closed = {
+        question.id: question.scale for question in instrument.questions if question.scale and not question.multiple
+    }
+    missing = population.missing
+    tables: list[tuple[str, Iterable[str], set[str]]] = [
+        ("mean", population.mean, subscales),
+        ("effect", population.effect, subscales),
+        (
+            "effect_by_facet",
+            population.effect_by_facet,
+            {f"{item.subscale}{item.facet}" for item in instrument.items if item.facet},
+        ),
+        ("forms", population.forms, set(instrument.forms.ids)),
+        ("gap", population.gap, set(instrument.forms.ids)),
+        ("missing.does_not_apply", missing.does_not_apply, forms),
+        ("missing.dont_know", missing.dont_know, forms),
+        *((f"gap.{form}", gaps, subscales | {"default"}) for form, gaps in population.gap.items()),
+        *((f"missing.dont_know.{form}", of, subscales | {"default"}) for form, of in missing.dont_know.items()),
+        ("background", population.background, set(closed)),
+        *(
+            (f"background.{name}", weights, {str(code) for code in instrument.response_scales[closed[name]].labels})
+            for name, weights in population.background.items()
+            if name in closed
+        ),
+    ]
+    if population.promoted is not None:
+        promoted = population.promoted
+        tables.append(("promoted", (promoted.source, promoted.to), set(population.forms)))
+    if population.codes is not None:
+        tables.append(("codes.letters", population.codes.letters, set(instrument.questions.ids)))
+    return [
+        f"[{table}]: {', '.join(unknown)} unknown; allowed: {', '.join(sorted(known)) or 'nothing'}"
+        for table, names, known in tables
+        if (unknown := [name for name in names if name not in known])
+    ]
+
+
+def _design_faults(population: Population) -> list[str]:
+    design, faults = population.design, []
+    if design.teams < design.organisations:
+        faults.append(
+            f"[design]: {design.teams} teams cannot fill {design.organisations} organisations; give each at least one"
+        )
+    if design.people_both > min(design.people_first, design.people_second):
+        faults.append(
+            f"[design]: people_both = {design.people_both} is more than people_first = {design.people_first} or "
+            f"people_second = {design.people_second}; make it at most the smaller one"
+        )
+    careless = sum(population.careless.model_dump().values())
+    if careless > 1:
+        faults.append(f"[careless]: the shares add up to {careless:g}; make them at most 1 together")
+    if population.codes is not None and len(population.codes.errors) != len(population.codes.letters):
+        faults.append(
+            f"[codes]: {len(population.codes.errors)} errors for {len(population.codes.letters)} elements; give one each"
+        )
+    return faults
+
+
+def _model_faults(population: Population, instrument: Instrument) -> list[str]:
+    faults = []
+    if instrument.forms and not population.forms:
+        faults.append(f"[forms]: needed; give the share of each of {', '.join(instrument.forms.ids)}")
+    total = sum(population.variance.values())
+    if not np.isclose(total, 1):
+        faults.append(f"[variance]: the parts add up to {total:g}; make them add up to 1, the variance of η")
+    if np.linalg.eigvalsh(_correlation(population, instrument))[0] <= 0:
+        faults.append("[correlation]: no such correlation matrix exists; bring between and within_phase closer")
+    thresholds = population.measurement.thresholds
+    if thresholds != sorted(set(thresholds)):
+        faults.append("[measurement]: thresholds must ascend")
+    for scale in sorted({item.scale for item in instrument.items}):
+        codes = instrument.response_scales[scale].codes
+        if len(codes) != len(thresholds) + 1:
+            faults.append(
+                f"[measurement]: {len(thresholds)} thresholds make {len(thresholds) + 1} answers, but the response "
+                f"scale {scale} has {len(codes)}; give {len(codes) - 1}"
+            )
+    model = item_model(population, instrument)
+    too_much = (model.loading**2 + model.wording**2) >= 1
+    if too_much.any():
+        named = ", ".join(name for name, is_too_much in zip(instrument.items.ids, too_much, strict=True) if is_too_much)
+        faults.append(
+            f"[measurement]: loading² + wording² must be below 1, the variance of an answer; not so for {named}"
+        )
+    return faults
 
 
 def _as_population(population: Population | Mapping[str, Any] | str | Path) -> Population:
@@ -361,8 +478,8 @@ def _draw_wave(
     name: str,
 ) -> Responses:
     index = pd.Index([f"{name}:{row + 2}" for row in range(len(rows))], name="response")
-    answers = _draw_answers(population, instrument, traits[wave][rows], wording[rows], rng)
-    careless = _careless(population, instrument, answers, rng)
+    categories = _draw_categories(population, instrument, traits[wave][rows], wording[rows], rng)
+    careless = _careless(population, categories, rng)
     background = pd.DataFrame(index=index)
     background["person"] = [f"p{row + 1:04d}" for row in rows]
     background["wave"] = wave
@@ -371,6 +488,8 @@ def _draw_wave(
     background["organisation"] = [f"org{number + 1:02d}" for number in people["organisation"].to_numpy()[rows]]
     background["team"] = [f"team{number + 1:02d}" for number in people["team"].to_numpy()[rows]]
     background["programme"] = pd.array(people["programme"].to_numpy()[rows], dtype="Int64")
+    codes_of = [np.array(instrument.response_scales[item.scale].codes) for item in instrument.items]
+    answers = np.column_stack([codes_of[item][categories[:, item]] for item in range(len(codes_of))])
     values = pd.DataFrame(answers, index=index, columns=list(instrument.items.ids)).astype("Int64")
     off_scale = pd.DataFrame(pd.NA, index=index, columns=values.columns, dtype="string")
     values, off_scale = _draw_missing(population, instrument, background, values, off_scale, rng)
@@ -383,9 +502,10 @@ def _draw_wave(
     )
 
 
-def _draw_answers(
+def _draw_categories(
     population: Population, instrument: Instrument, eta: Floats, wording: Floats, rng: np.random.Generator
 ) -> npt.NDArray[np.int_]:
+    """Return person × item: the position of each answer on its response scale, 0 the lowest."""
     model = item_model(population, instrument)
     continuous = (
         model.location
@@ -393,31 +513,26 @@ def _draw_answers(
         + model.wording * wording[:, None]
         + model.residual_sd * rng.standard_normal(eta.shape)
     )
-    codes = [np.array(instrument.response_scales[item.scale].codes) for item in instrument.items]
-    category = (continuous[:, :, None] > model.thresholds).sum(axis=2)
-    return np.column_stack([codes[item][category[:, item]] for item in range(len(codes))])
+    return np.asarray((continuous[:, :, None] > model.thresholds).sum(axis=2))
 
 
-def _careless(
-    population: Population, instrument: Instrument, answers: npt.NDArray[np.int_], rng: np.random.Generator
-) -> list[str | None]:
-    """Overwrite some rows of `answers` in place; return the kind of each row."""
+def _careless(population: Population, categories: npt.NDArray[np.int_], rng: np.random.Generator) -> list[str | None]:
+    """Overwrite some rows of `categories` in place; return the kind of each row."""
     shares = {kind: float(share) for kind, share in population.careless.model_dump().items()}
-    kinds = rng.choice([*shares, ""], size=len(answers), p=[*shares.values(), 1 - sum(shares.values())])
+    kinds = rng.choice([*shares, ""], size=len(categories), p=[*shares.values(), 1 - sum(shares.values())])
+    count, items = len(population.measurement.thresholds) + 1, categories.shape[1]
     for row in np.flatnonzero(kinds != ""):
-        codes = np.array(instrument.response_scales[instrument.items[0].scale].codes)
         if kinds[row] == "straight_line":
-            answers[row] = rng.choice(codes, p=_ends(len(codes)))
+            categories[row] = rng.choice(count, p=_ends(count))
         elif kinds[row] == "random":
-            answers[row] = rng.choice(codes, size=answers.shape[1])
+            categories[row] = rng.choice(count, size=items)
         else:
-            middle = codes[len(codes) // 2]
-            answers[row] = np.where(rng.random(answers.shape[1]) < 0.85, middle, rng.choice(codes, answers.shape[1]))
+            categories[row] = np.where(rng.random(items) < 0.85, count // 2, rng.choice(count, items))
     return [kind or None for kind in kinds.tolist()]
 
 
 def _ends(count: int) -> Floats:
-    """Return chances of the codes for a straight line: mostly agreement, seldom the middle."""
+    """Return chances of the answers for a straight line: the more agreement, the likelier."""
     weights = np.arange(1, count + 1, dtype=float)
     return np.asarray(weights / weights.sum())
 
@@ -432,10 +547,10 @@ def _draw_missing(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     stated = population.missing
     shape = values.shape
-    forms = background["form"].to_numpy() if population.forms else np.full(len(values), "")
+    forms = background["form"].to_numpy() if population.forms else np.full(len(values), _EVERYONE)
     reasons = np.full(shape, None, dtype=object)
     chance, draw = np.zeros(shape), rng.random(shape)
-    for form in np.unique(forms):
+    for form in set(forms):
         known = stated.dont_know.get(str(form), {})
         chance[forms == form] = [known.get(item.subscale, known.get("default", 0.0)) for item in instrument.items]
     reasons[draw < chance] = "dont_know"
@@ -446,8 +561,8 @@ def _draw_missing(
     last = rng.integers(shape[1] // 4, shape[1], size=shape[0])
     blank |= stops[:, None] & (np.arange(shape[1])[None, :] > last[:, None])
     unasked = np.zeros(shape, dtype=bool)
-    if population.forms:
-        unasked = np.array([[form not in item.forms for item in instrument.items] for form in forms])
+    for form in population.forms:
+        unasked[forms == form] = [form not in item.forms for item in instrument.items]
     reasons[blank | unasked] = None
     offered = {
         item.id: {off.reason for off in instrument.response_scales[item.scale].off_scale} for item in instrument.items
@@ -558,8 +673,3 @@ def _draw_question(
 def _standardised(values: Floats) -> Floats:
     spread = values.std()
     return np.asarray((values - values.mean()) / (spread if spread > 0 else 1.0))
-
-
-def shipped_population() -> Path:
-    """Return the path of the sample data's population in a checkout of the repository."""
-    return Path(str(resources.files("instrument"))).parent / "sample_data" / "population.toml"

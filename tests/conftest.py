@@ -1,0 +1,80 @@
+"""Shared by all tests: paths, tools that may be missing, and notebooks run inside the test process."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+# Notebooks and plots must draw without a screen.
+os.environ.setdefault("MPLBACKEND", "Agg")
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The repository."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def needs_tool() -> Callable[[str], str]:
+    """Return the path of a system tool; without it the test is left out, or fails if PWIQ_ALL_TOOLS is 1."""
+
+    def find(*names: str) -> str:
+        for name in names:
+            if path := shutil.which(name):
+                return path
+        message = f"left out: {' or '.join(names)} is not installed (.ci/run installs it)"
+        if os.environ.get("PWIQ_ALL_TOOLS") == "1":
+            pytest.fail(message)
+        pytest.skip(message)
+
+    return find
+
+
+def run_inline(source: Path, executed: Path, parameters: dict[str, Any]) -> None:
+    """Run a notebook's cells in this process and store the outputs: as a kernel would, without starting one.
+
+    Starting a kernel and importing everything takes longer than most of these notebooks do. That they
+    also run in kernels is tested once, on the sample data.
+    """
+    import nbformat
+    from IPython.core.interactiveshell import InteractiveShell
+    from IPython.utils.capture import capture_output
+    from traitlets.config import Config
+
+    shell = InteractiveShell.instance(config=Config({"HistoryManager": {"enabled": False}}))
+    shell.reset(new_session=False)
+    notebook = nbformat.read(source, as_version=4)
+    for cell in notebook.cells:
+        if cell.cell_type != "code":
+            continue
+        code = cell.source
+        if "parameters" in cell.metadata.get("tags", []):
+            code = "\n".join(f"{name} = {value!r}" for name, value in parameters.items())
+        with capture_output() as captured:
+            outcome = shell.run_cell(code, store_history=False)
+        outcome.raise_error()
+        assert captured.stderr == "", captured.stderr
+        assert captured.stdout == "", captured.stdout
+        cell.outputs = [
+            nbformat.v4.new_output("display_data", data=dict(output.data)) for output in captured.outputs
+        ]
+    nbformat.write(notebook, executed)
+
+
+@pytest.fixture
+def inline_notebooks(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let `run_report` run its notebooks inside the test process, one after the other."""
+    import analysis.report as _  # the module, not the function of the package
+
+    module = __import__("sys").modules["analysis.report"]
+    monkeypatch.setattr(module, "_run_notebook", run_inline)
+    monkeypatch.setattr(module.os, "cpu_count", lambda: 1)
+    return
