@@ -20,6 +20,7 @@ from instrument.scoring import Metric, score
 
 Link = Literal["code", "person"]
 Items = Literal["own", "common", "short"] | Sequence[str]
+Forms = Literal["equal", "together"]
 
 CHANGE, PROGRAMME = "change", "programme − control"
 ARMS = {"programme": 1.0, "control": 0.0}
@@ -31,6 +32,8 @@ _TEST = ["estimate", "se", "df", "ci_low", "ci_high", "statistic", "p"]
 _EFFECT = ["effect_size", "effect_low", "effect_high"]
 # A form or an arm enters where at least so many of its answers were scored at both waves.
 _FEWEST = 2
+# With fewer clusters their variance cannot be judged (Gelman and Hill, 2007, section 12.9).
+_FEWEST_CLUSTERS = 5
 _LEVEL = 0.05
 # Composites and indexes are one family; the total is the primary outcome and stands alone.
 _FAMILY = {"subscale": "subscale", "composite": "composite", "index": "composite", "total": "total"}
@@ -130,6 +133,7 @@ def compare_waves(
     link: Link = "code",
     items: Items | None = None,
     metric: Metric = "pomp",
+    forms: Forms = "equal",
     negative_control: Sequence[str] = (),
 ) -> WaveComparison:
     """Compare two waves of answers: what changed, and where there is a control arm, by how much more.
@@ -147,6 +151,10 @@ def compare_waves(
         As for `score`. Default: "short" where the waves mix long and short forms, "common" where there are
         several full forms, else "own".
     metric : {"pomp", "mean"}, default "pomp"
+    forms : {"equal", "together"}, default "equal"
+        "equal": the change is the mean of the forms' changes, each with the same weight. "together": forms
+        are not told apart, for where a form has too few people to be shown; a changed mix of forms may then
+        read as change.
     negative_control : sequence of str, optional
         Facets (subscale and facet, as ``"resoc"``) on which no change is expected, named before the data
         were seen; their items together become one more score.
@@ -185,7 +193,9 @@ def compare_waves(
     >>> comparison.verdicts.loc[["integration", "negative_control"], "programme"].tolist()
     ['more than control', 'no clear difference']
     """
-    waves = score_waves(before, after, link=link, items=items, metric=metric, negative_control=negative_control)
+    waves = score_waves(
+        before, after, link=link, items=items, metric=metric, forms=forms, negative_control=negative_control
+    )
     fitted: dict[str, pd.DataFrame] = {}
     refused: dict[str, str] = {}
     notes: dict[str, list[str]] = {}
@@ -207,7 +217,7 @@ def compare_waves(
     families = pd.Series({rule.id: _FAMILY.get(rule.kind, rule.kind) for rule in waves.rules})
     table = _with_counts(_adjusted(_rows_of(fitted, CHANGE, families.index), families), waves)
     changes, cluster, clusters = _cluster_changes(waves)
-    told.append(_linked_note(waves, cluster))
+    told.append(_linked_note(cluster))
     common = {
         "title": "Change between the two waves",
         "table": table,
@@ -232,7 +242,7 @@ def compare_waves(
         notes=tuple(told),
         verdicts=pd.DataFrame({"change": change, "programme": more}),
         programme=programme,
-        arms=arms.astype({name: "Int64" for name in _COUNTS}),
+        arms=arms.astype(dict.fromkeys(_COUNTS, "Int64")),
         linked_programme=_two_samples(changes, clusters),
     )
 
@@ -244,6 +254,7 @@ def score_waves(
     link: Link = "code",
     items: Items | None = None,
     metric: Metric = "pomp",
+    forms: Forms = "equal",
     negative_control: Sequence[str] = (),
 ) -> ScoredWaves:
     """Score both waves on the same items, link people, and gather what the model needs.
@@ -265,6 +276,8 @@ def score_waves(
     _check_waves(before, after)
     if link not in ("code", "person"):
         raise ValueError(f"link must be 'code' or 'person'; got {link!r}")
+    if forms not in ("equal", "together"):
+        raise ValueError(f"forms must be 'equal' or 'together'; got {forms!r}")
     notes: list[str] = []
     instrument = before.instrument
     chosen = _chosen_items(before, after, items, notes)
@@ -282,7 +295,7 @@ def score_waves(
     links = _links(before, after, link, notes)
     return ScoredWaves(
         scores=scores.drop(columns=absent),
-        rows=_rows(before, after, links, notes),
+        rows=_rows(before, after, links, notes, forms=forms),
         rules=tuple(rule for rule in rules if rule.id not in absent),
         flow=_flow(before, after, links),
         notes=tuple(notes),
@@ -312,7 +325,9 @@ def change_model(values: pd.Series, rows: pd.DataFrame) -> ChangeModel:
     Notes
     -----
     What the data cannot carry is left out with a note, in this order: forms with fewer than two values in
-    a wave; arms without two clusters in each wave; the person, when the variances cannot be estimated with
+    a wave; arms without two clusters in each wave; without arms, organisations and teams of which there are
+    fewer than five (Gelman and Hill, 2007, *Data Analysis Using Regression and Multilevel/Hierarchical
+    Models*, section 12.9); the person, when the variances cannot be estimated with
     it; all random intercepts (ordinary least squares); the arms; the forms. The effect size is the estimate
     over the standard deviation of the values before; its interval takes that as known.
 
@@ -326,8 +341,10 @@ def change_model(values: pd.Series, rows: pd.DataFrame) -> ChangeModel:
     used = rows.loc[values.dropna().index].copy()
     used["wave"] = used["wave"].astype(float)
     used, has_forms = _with_common_forms(used, notes)
-    _require_two(used["wave"], "are needed, got")
+    _require_two(used["wave"])
     has_arms = "programme" in used and _arms_have_clusters(used, notes)
+    if not has_arms:
+        used = _without_few_clusters(used, notes)
     # The matrices are small: several threads only wait for each other, tens of times longer on a busy machine.
     with threadpool_limits(limits=1, user_api="blas"):
         fit, design, arms = _fitted(values.loc[used.index].astype(float), used, has_forms, has_arms, notes)
@@ -423,7 +440,7 @@ def _links(before: Responses, after: Responses, link: Link, notes: list[str]) ->
     return links
 
 
-def _rows(before: Responses, after: Responses, links: ExactLinks, notes: list[str]) -> pd.DataFrame:
+def _rows(before: Responses, after: Responses, links: ExactLinks, notes: list[str], *, forms: Forms) -> pd.DataFrame:
     people = pd.concat([before.people, after.people], ignore_index=True)
     n_before = len(before.people)
     rows = pd.DataFrame({"wave": np.repeat([0, 1], [n_before, len(after.people)])})
@@ -432,15 +449,17 @@ def _rows(before: Responses, after: Responses, links: ExactLinks, notes: list[st
     second = after.people.index.get_indexer(links.pairs["after"]) + n_before
     person[second] = person[first]
     rows["person"] = person
-    if before.instrument.forms:
+    if before.instrument.forms and forms == "equal":
         full_form = {form.id: form.short_of or form.id for form in before.instrument.forms}
-        rows["form"] = people["form"].map(full_form).astype(object)
-        moved = int((rows["form"].to_numpy()[first] != rows["form"].to_numpy()[second]).sum())
-        if moved:
+        form = people["form"].map(full_form).astype(object)
+        rows["form"] = form
+        if (form.to_numpy()[first] != form.to_numpy()[second]).any():
             notes.append(
-                f"Linked people whose form differs between the waves: {moved}. Each answer counts under the form "
-                "it was given on; the paired change of linked people leaves them out."
+                "Some linked people's form differs between the waves. Each answer counts under the form it was "
+                "given on; the paired change of linked people leaves them out."
             )
+    elif before.instrument.forms:
+        notes.append("The forms were taken together: a changed mix of people may read as change.")
     rows = rows.join(_places(people, person, notes))
     return rows.join(_programme(people, rows, notes))
 
@@ -459,7 +478,7 @@ def _places(people: pd.DataFrame, person: np.ndarray, notes: list[str]) -> pd.Da
         level = (outer + given).astype(object)
         blank = given.isna().to_numpy()
         if blank.any():
-            notes.append(f"{name} is blank in {int(blank.sum())} answers: each of these people stands alone there.")
+            notes.append(f"{name} is blank in some answers: each of these people stands alone there.")
             level = level.where(~blank, [f"person {number}" for number in person])
         places[name] = level
         outer = places[name].astype("string") + "/"
@@ -490,9 +509,8 @@ def _programme(people: pd.DataFrame, rows: pd.DataFrame, notes: list[str]) -> pd
     if not _arms_have_clusters(rows.assign(programme=programme)[programme.notna()], notes_of_arms):
         notes.extend(notes_of_arms)
         return nothing
-    unknown = int(programme.isna().sum())
-    if unknown:
-        notes.append(f"programme is not known for {unknown} answers: they are left out of the model.")
+    if programme.isna().any():
+        notes.append("programme is not known for some answers: they are left out of the model.")
     return programme.astype(float).to_frame("programme")
 
 
@@ -528,7 +546,7 @@ def _with_common_forms(used: pd.DataFrame, notes: list[str]) -> tuple[pd.DataFra
         used = used[used["programme"].notna()]
     if "form" not in used or used["form"].nunique() < 2:
         return used, False
-    counts = pd.crosstab(used["form"], used["wave"]).reindex(columns=[0.0, 1.0], fill_value=0)
+    counts = used.groupby(["form", "wave"]).size().unstack(fill_value=0).reindex(columns=[0.0, 1.0], fill_value=0)
     common = counts.index[(counts >= _FEWEST).all(axis=1)]
     if not len(common):
         notes.append(
@@ -539,17 +557,13 @@ def _with_common_forms(used: pd.DataFrame, notes: list[str]) -> tuple[pd.DataFra
     kept = used[used["form"].isin(common)]
     if len(kept) < len(used):
         rest = ", ".join(str(form) for form in counts.index.difference(common))
-        notes.append(
-            f"left out, as at least two answers on a form are needed in both waves: form {rest} "
-            f"({len(used) - len(kept)} answers)"
-        )
+        notes.append(f"form {rest} was left out: at least two of its answers are needed in both waves")
     return kept, len(common) > 1
 
 
-def _require_two(wave: pd.Series, what: str) -> None:
-    n_before, n_after = int((wave == 0).sum()), int((wave == 1).sum())
-    if min(n_before, n_after) < _FEWEST:
-        raise ValueError(f"two scored answers in each wave {what} {n_before} before and {n_after} after")
+def _require_two(wave: pd.Series) -> None:
+    if min((wave == 0).sum(), (wave == 1).sum()) < _FEWEST:
+        raise ValueError("at least two scored answers are needed in each wave, there are fewer")
 
 
 def _arms_have_clusters(used: pd.DataFrame, notes: list[str]) -> bool:
@@ -563,6 +577,17 @@ def _arms_have_clusters(used: pd.DataFrame, notes: list[str]) -> bool:
             "that changes by itself cannot be told from the programme"
         )
     return enough
+
+
+def _without_few_clusters(used: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
+    for name in ("organisation", "team"):
+        if name in used and used[name].nunique() < _FEWEST_CLUSTERS:
+            used = used.drop(columns=name)
+            notes.append(
+                f"there are fewer than five {name}s, too few to see how much {name}s vary (Gelman and Hill, 2007): "
+                "the interval says how sure one can be about these people on these two dates, not about others"
+            )
+    return used
 
 
 def _fitted(
@@ -652,17 +677,19 @@ def _capped(table: pd.DataFrame, fit: MixedFit, used: pd.DataFrame, *, arms: boo
     varies = [name for name in fit.variances.index[:-1] if name.endswith(" × wave") and name not in fit.singular]
     if f"{cluster} × wave" in varies:
         return table
-    table = table.copy()
+    both = used.groupby(cluster)["wave"].nunique() == 2
+    limits = []
     for name in table.index:
-        members = _of_arm(used, name)
-        both = int((members.groupby(cluster)["wave"].nunique() == 2).sum())
-        limit = max(1, both - (2 if arms and name not in ARMS else 1))
-        if table.loc[name, "df"] > limit:
-            estimate, se, statistic = table.loc[name, ["estimate", "se", "statistic"]]
-            half = stats.t.ppf(1 - _LEVEL / 2, limit) * se
-            p = 2 * stats.t.sf(abs(statistic), limit)
-            table.loc[name, ["df", "p", "ci_low", "ci_high"]] = [limit, p, estimate - half, estimate + half]
-    return table
+        of_arm = both.index.isin(_of_arm(used, name)[cluster]) if name in ARMS else True
+        limits.append(max(1, int((both & of_arm).sum()) - (2 if arms and name not in ARMS else 1)))
+    df = np.minimum(table["df"], limits)
+    half = stats.t.ppf(1 - _LEVEL / 2, df) * table["se"]
+    return table.assign(
+        df=df,
+        p=2 * stats.t.sf(table["statistic"].abs(), df),
+        ci_low=table["estimate"] - half,
+        ci_high=table["estimate"] + half,
+    )
 
 
 # Linked people
@@ -678,8 +705,9 @@ def _cluster_changes(waves: ScoredWaves) -> tuple[pd.DataFrame, str, pd.DataFram
     before = waves.scores[waves.rows["wave"] == 0].set_axis(first.index).loc[both]
     after = waves.scores[waves.rows["wave"] == 1].set_axis(second.index).loc[both]
     members = first.loc[both]
+    fewest = _FEWEST if "programme" in members else _FEWEST_CLUSTERS
     cluster = next(
-        (name for name in ("team", "organisation") if name in members and members[name].nunique() >= _FEWEST), "person"
+        (name for name in ("team", "organisation") if name in members and members[name].nunique() >= fewest), "person"
     )
     known = pd.DataFrame({"cluster": members[cluster]}, index=both)
     if "programme" in members:
@@ -747,7 +775,7 @@ def _with_counts(table: pd.DataFrame, waves: ScoredWaves) -> pd.DataFrame:
     for name in table.index[table["n_before"].isna()]:
         scored = waves.rows[waves.scores[name].notna()]
         table.loc[name, _COUNTS] = list(_counts(scored).values())
-    return table.astype({name: "int64" for name in _COUNTS})
+    return table.astype(dict.fromkeys(_COUNTS, "int64"))
 
 
 def _verdicts(table: pd.DataFrame, higher: str, lower: str, neither: str) -> pd.Series:
@@ -772,24 +800,25 @@ def _reasons(refused: Mapping[str, str]) -> str:
     return "; ".join(f"{', '.join(names)}: {reason}" for reason, names in grouped.items())
 
 
-def _linked_note(waves: ScoredWaves, cluster: str) -> str:
-    linked, flow = waves.flow.loc["linked", "before"], waves.flow.loc["answers"]
+def _linked_note(cluster: str) -> str:
     unit = "each person counts by themselves" if cluster == "person" else f"the unit is the {cluster}"
     return (
-        f"Linked: {linked} people, of {flow['before']} answers before and {flow['after']} after; in their t test {unit}. "
-        "Someone who answered twice without a link counts as two people in the model."
+        f"In the t test of linked people {unit}. Someone who answered twice without a link counts as two people "
+        "in the model."
     )
 
 
 def _method(waves: ScoredWaves, metric: Metric, cluster: str, *, controlled: bool) -> str:
     rows = waves.rows
     fixed = "wave × programme" if controlled else "wave"
-    if "form" in rows and rows["form"].nunique() > 1:
+    if "form" in rows and len(rows["form"].unique()) > 1:
         fixed += " + form + form × wave"
-    places = [name for name in ("organisation", "team") if name in rows]
+    fewest = _FEWEST if controlled else _FEWEST_CLUSTERS
+    places = [name for name in ("organisation", "team") if name in rows and rows[name].nunique() >= fewest]
     random = [*(part for name in places for part in (name, f"{name} × wave")), "person"]
     unit = "people" if cluster == "person" else f"the means of {cluster}s"
-    over = "forms and arms" if controlled else "forms"
+    over = " and ".join(["forms"] * ("form" in rows) + ["arms"] * controlled)
+    weighted = f" The change is the mean over {over} with equal weights." if over else ""
     claim = (
         "an effect of the programme is claimed only from its difference to the control arm, never from a change"
         if controlled
@@ -799,8 +828,9 @@ def _method(waves: ScoredWaves, metric: Metric, cluster: str, *, controlled: boo
     return (
         f"Everyone: linear mixed model, score ~ {fixed}, random intercepts for {', '.join(random)}, restricted maximum "
         "likelihood, Satterthwaite degrees of freedom (Kuznetsova et al., 2017), at most clusters − arms where the "
-        f"variance of cluster × wave is estimated at zero; the change ({'0–100' if metric == 'pomp' else 'answer scale'}) "
-        f"is the mean over {over} with equal weights, its effect size is over the standard deviation before, taken as "
-        "known. p_adjusted: Holm (1979) over the subscales, and over composites and indexes together; the total is the "
-        f"primary outcome, unadjusted. Linked people: paired t test on {unit}. {claim[0].upper()}{claim[1:]}."
+        f"variance of cluster × wave is estimated at zero.{weighted} Unit: "
+        f"{'the whole range of a score is 100' if metric == 'pomp' else 'that of the answers'}; effect size: over the "
+        "standard deviation before, taken as known. p_adjusted: Holm (1979) over the subscales, and over composites and "
+        "indexes together; the total is the primary outcome, unadjusted. "
+        f"Linked people: paired t test on {unit}. {claim[0].upper()}{claim[1:]}."
     )

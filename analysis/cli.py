@@ -6,6 +6,7 @@ Imports stand inside the commands, so that `pwiq --help` answers at once.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -32,16 +33,21 @@ class UsageError(Exception):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; return its exit status: 0 done, 1 refused, 2 wrong usage."""
+    """Run one command; return its exit status: 0 done, 1 refused, 130 stopped. Wrong usage exits with 2."""
     parser = _parser()
     options = parser.parse_args(arguments)
     try:
         options.run(options)
+        sys.stdout.flush()
     except UsageError as error:
         parser.error(str(error))
     except BrokenPipeError:
-        sys.stderr.close()
+        # Whoever reads has left (`pwiq codebook | head`). Python flushes once more as it ends: into nothing.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except KeyboardInterrupt:
+        # How `pwiq lab` is stopped; 128 + the signal's number, as shells have it.
+        return 130
     except (ValueError, OSError) as error:
         # Both packages refuse with a ValueError whose text says what to do; OSError is a missing
         # file, one that exists already, a folder that cannot be written to.
@@ -172,7 +178,10 @@ def _check_instrument(options: argparse.Namespace) -> None:
     from instrument.definition import read_instrument
     from instrument.definition_file import definition_schema
 
+    if options.out is not None and not options.schema:
+        raise UsageError("--out is for --schema; a check writes no file")
     if options.schema:
+        _check_out(options)
         _write_text(json.dumps(definition_schema(), indent=2, ensure_ascii=False) + "\n", options)
         return
     instrument = read_instrument(options.definition or options.instrument)
@@ -189,12 +198,13 @@ def _codebook(options: argparse.Namespace) -> None:
     from instrument.codebook import codebook
     from instrument.definition import read_instrument
 
+    _check_out(options)
     instrument = read_instrument(options.instrument)
     language = options.language or instrument.languages[0]
     if language not in instrument.languages:
-        raise ValueError(f"--language {language}: {instrument.id} has {', '.join(instrument.languages)}")
+        raise UsageError(f"--language {language}: {instrument.id} has {', '.join(instrument.languages)}")
     table = codebook(instrument, language=language)
-    _write_text(table.to_csv(index=False, lineterminator="\n"), options)
+    _write_text(table.to_csv(lineterminator="\n"), options)
 
 
 def _score(options: argparse.Namespace) -> None:
@@ -203,7 +213,7 @@ def _score(options: argparse.Namespace) -> None:
     from instrument.reading import read_responses
     from instrument.scoring import score
 
-    _refuse_existing(options)
+    _check_out(options, reads=options.file)
     instrument = read_instrument(options.instrument)
     responses = read_responses(options.file, instrument)
     scores = score(responses, metric=options.metric, items=options.items)
@@ -264,10 +274,23 @@ def _write_text(text: str, options: argparse.Namespace) -> None:
     if options.out is None:
         sys.stdout.write(text)
         return
-    _refuse_existing(options)
-    write_whole(options.out, text)
+    try:
+        write_whole(options.out, text)
+    except OSError as error:
+        # The error names the temporary file, of which the user knows nothing.
+        raise OSError(f"{options.out} cannot be written: {error.strerror}; nothing was written") from error
 
 
-def _refuse_existing(options: argparse.Namespace) -> None:
-    if options.out is not None and options.out.exists() and not options.force:
-        raise FileExistsError(f"{options.out} exists; choose another name or add --force")
+def _check_out(options: argparse.Namespace, *, reads: Sequence[Path] = ()) -> None:
+    """Refuse, before any work is done, an output that could not be written or would destroy something."""
+    out: Path | None = options.out
+    if out is None:
+        return
+    if out.is_dir():
+        raise IsADirectoryError(f"{out} is a folder; --out names a file")
+    if not out.parent.is_dir():
+        raise FileNotFoundError(f"{out}: there is no folder {out.parent}; make it first, or choose another")
+    if out.resolve() in [path.resolve() for path in reads]:
+        raise FileExistsError(f"{out} is the file of answers itself, which is never overwritten; choose another name")
+    if out.exists() and not options.force:
+        raise FileExistsError(f"{out} exists; choose another name or add --force")

@@ -440,19 +440,24 @@ def _scoring(covariance: Matrix, model: CovarianceModel, free: _Free, theta: Mat
         # A parameter that moves nothing would make the step endless: the identification check names it.
         scale = np.sqrt(np.maximum(np.diag(curvature), np.finfo(float).tiny))
         values, vectors = np.linalg.eigh(curvature / np.outer(scale, scale))
+        values = np.maximum(values, 0)
         slope = vectors.T @ (gradient / scale)
-        if np.sum(slope**2 / np.maximum(values, _IDENTIFIED)) < _CONVERGED:
+        decrement = np.sum(slope**2 / np.maximum(values, _IDENTIFIED))
+        if decrement < _CONVERGED:
             return theta, step
         while True:
-            moved = theta - vectors @ (slope / (np.maximum(values, 0) + damping)) / scale
+            lengths = slope / (values + damping)
+            moved = theta - vectors @ lengths / scale
             new_value = _discrepancy(covariance, _implied(_filled(model, free, moved)))
+            gain = (value - new_value) / np.sum(lengths * (slope - values * lengths / 2))
+            # Steps that bring far less than they promise overshoot, since F bends more than its expectation:
+            # without damping they would swing to and fro for ever (small samples).
+            damping = max(damping / 5, 1e-12) if gain > 0.7 else damping * (1 if gain > 0.3 else 4) + 1e-6
             if new_value < value:
-                damping = max(damping / 10, 1e-12)
                 break
-            damping *= 4
             if damping > 1e12:
                 # No step improves F any more. That is convergence only up to rounding.
-                if np.sum(slope**2 / np.maximum(values, _IDENTIFIED)) < 1e-9:
+                if decrement < 1e-9:
                     return theta, step
                 raise FitError(_NOT_CONVERGED)
         theta, value = moved, new_value

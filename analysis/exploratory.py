@@ -12,12 +12,14 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import optimize, stats
 
+from analysis.missing import Moments, expected_answers, normal_moments, numeric_answers
 from analysis.result import Result
 
 Matrix = NDArray[np.floating[Any]]
 Method = Literal["minres", "ml", "principal_axis"]
 Rotation = Literal["oblimin", "promax", "geomin", "varimax", "none"]
 Scores = Literal["regression", "ten_berge"]
+Missing = Literal["listwise", "ml"]
 
 _METHODS = {
     "minres": "minimum residuals (Harman & Jones, 1966)",
@@ -97,7 +99,8 @@ class Exploratory(Result):
     weights : pandas.DataFrame
         Item × factor: what standardised answers are multiplied by to give scores.
     scores : pandas.DataFrame
-        Response × factor, for complete responses.
+        Response × factor: of complete responses, or with ``missing="ml"`` of all who answered anything, from
+        the items that they answered.
     """
 
     loadings: pd.DataFrame
@@ -139,22 +142,7 @@ def complete_items(items: pd.DataFrame, *, at_least: int = 2, people: int = 3) -
     >>> complete_items(answers)[1]
     ('1 of 4 responses has a gap and is left out (listwise).',)
     """
-    if items.shape[1] < at_least:
-        raise ValueError(f"at least {at_least} items are needed, got {items.shape[1]}: give more columns")
-    doubled = items.columns[items.columns.duplicated()].unique()
-    if len(doubled):
-        raise ValueError(f"item names occur twice: {_names(doubled)}; give each column its own name")
-    silent = items.columns[items.isna().all()]
-    if len(items) and len(silent):
-        raise ValueError(f"nobody answered {_names(silent)}: leave such items out (`items.drop(columns=…)`)")
-    text = [name for name in items.columns if not pd.api.types.is_numeric_dtype(items[name])]
-    if len(items) and text:
-        raise ValueError(f"answers must be numbers, but {_names(text)} hold text: code them as numbers first")
-    complete = items.astype("Float64").astype(float) if len(items) else items.astype(float)
-    infinite = complete.columns[np.isinf(complete.to_numpy()).any(axis=0)]
-    if len(infinite):
-        raise ValueError(f"answers must be finite, but {_names(infinite)} hold infinite values")
-    complete = complete.dropna()
+    complete = numeric_answers(items, at_least=at_least).dropna()
     if len(complete) < people:
         raise ValueError(
             f"at least {people} responses without a gap are needed, got {len(complete)} "
@@ -173,13 +161,128 @@ def complete_items(items: pd.DataFrame, *, at_least: int = 2, people: int = 3) -
     return complete, (f"{left_out} of {len(items)} responses {words} left out (listwise).",)
 
 
-def suitability(items: pd.DataFrame) -> Suitability:
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Sample:
+    """What an analysis of covariances needs to know of the answers.
+
+    Parameters
+    ----------
+    answers : pandas.DataFrame
+        Of the people who count, as floats: without gaps, or with them where ``moments`` bridges them.
+    mean : pandas.Series
+        By item.
+    covariance : (items, items) array
+        With divisor n − 1.
+    n : int
+        People that tests and intervals may count on.
+    moments : Moments or None
+        By maximum likelihood; None where responses with gaps are left out.
+    notes : tuple of str
+        What was left out or bridged.
+    """
+
+    answers: pd.DataFrame
+    mean: pd.Series
+    covariance: Matrix
+    n: int
+    moments: Moments | None
+    notes: tuple[str, ...]
+
+    @property
+    def people(self) -> int:
+        """How many people the moments come from."""
+        return self.n if self.moments is None else self.moments.n
+
+    @property
+    def method(self) -> str:
+        """How gaps were bridged, as a sentence that follows others; empty where they were not."""
+        if self.moments is None:
+            return ""
+        return (
+            " Means and covariances by maximum likelihood from all answers (EM; Dempster, Laird & Rubin, 1977), then "
+            "analysed as if complete (two-stage; Savalei & Bentler, 2009); n for tests and intervals is the "
+            f"smallest number of people who answered both of any two items ({self.n})."
+        )
+
+
+def sample_moments(items: pd.DataFrame, *, missing: Missing, at_least: int = 2) -> Sample:
+    """Check answers to items and estimate their means and covariances.
+
+    Parameters
+    ----------
+    items : pandas.DataFrame
+        Response × item, numbers, missing where blank.
+    missing : {"listwise", "ml"}
+        Whether responses with a gap are left out, or every answer is used by maximum likelihood.
+    at_least : int
+        Fewest items that will do.
+
+    Returns
+    -------
+    Sample
+
+    Raises
+    ------
+    ValueError
+        As `complete_items` or `analysis.missing.normal_moments`; also if its iterations do not
+        converge, or fewer than 3 people answered both of some two items.
+
+    Notes
+    -----
+    With ``"ml"`` the number of people for tests and intervals is the smallest number that answered both
+    of any two items: no covariance rests on fewer, so tests and intervals err on the cautious side (no
+    single number is right for all; Enders & Peugh, 2004).
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> answers = pd.DataFrame({"a": [1, 2, 4, 3, 5, 6], "b": [2, 1, 4, 3, None, None]})
+    >>> [sample_moments(answers, missing=way).mean.round(2).to_dict() for way in ("listwise", "ml")]
+    [{'a': 2.5, 'b': 2.5}, {'a': 3.5, 'b': 3.3}]
+    """
+    if missing not in ("listwise", "ml"):
+        raise ValueError(f"missing must be 'listwise' or 'ml', got {missing!r}")
+    if missing == "listwise":
+        complete, notes = complete_items(items, at_least=at_least)
+        return Sample(
+            answers=complete,
+            mean=complete.mean(),
+            covariance=np.asarray(np.cov(complete.to_numpy(), rowvar=False)),
+            n=len(complete),
+            moments=None,
+            notes=notes,
+        )
+    answers = numeric_answers(items, at_least=at_least).dropna(how="all")
+    moments = normal_moments(answers)
+    if not moments.converged:
+        raise ValueError(
+            f"the means and covariances did not converge in {moments.iterations} EM steps: too few answers in "
+            "common; leave out the items with most gaps or use more people"
+        )
+    if moments.pairwise_n < 3:
+        raise ValueError(
+            f"at least 3 people who answered both of any two items are needed, got {moments.pairwise_n}: use more "
+            "people, or leave out the items with most gaps"
+        )
+    return Sample(
+        answers=answers,
+        mean=moments.mean,
+        covariance=moments.covariance.to_numpy() * moments.n / (moments.n - 1),
+        n=moments.pairwise_n,
+        moments=moments,
+        notes=_gap_notes(moments, nobody=len(answers) < len(items)),
+    )
+
+
+def suitability(items: pd.DataFrame, *, missing: Missing = "listwise") -> Suitability:
     """Judge whether items share enough for factor analysis.
 
     Parameters
     ----------
     items : pandas.DataFrame
         Response × item, at least 3 items, all keyed in one direction or not.
+    missing : {"listwise", "ml"}
+        Whether responses with a gap are left out, with a note, or every answer is used: `sample_moments`.
 
     Returns
     -------
@@ -204,41 +307,44 @@ def suitability(items: pd.DataFrame) -> Suitability:
     >>> suitability(answers).table.loc["kmo", "verdict"]
     'middling'
     """
-    from factor_analyzer.factor_analyzer import calculate_bartlett_sphericity, calculate_kmo
-
-    complete, notes = complete_items(items, at_least=3)
-    _correlations(complete)
-    by_item, overall = calculate_kmo(complete.to_numpy())
-    statistic, p = calculate_bartlett_sphericity(complete.to_numpy())
-    columns = len(complete.columns)
-    n = len(complete)
+    sample = sample_moments(items, missing=missing, at_least=3)
+    correlations = _correlations(sample)
+    by_item, overall = _sampling_adequacy(correlations)
+    n, columns = sample.n, len(correlations)
+    df = columns * (columns - 1) / 2
+    statistic = -float(np.linalg.slogdet(correlations)[1]) * (n - 1 - (2 * columns + 5) / 6)
     table = pd.DataFrame(
         {
-            "estimate": [float(overall), np.nan],
-            "verdict": [_verdict(float(overall)), None],
-            "statistic": [np.nan, float(statistic)],
-            "df": [np.nan, columns * (columns - 1) / 2],
-            "p": [np.nan, float(p)],
+            "estimate": [overall, np.nan],
+            "verdict": [_verdict(overall), None],
+            "statistic": [np.nan, statistic],
+            "df": [np.nan, df],
+            "p": [np.nan, float(stats.chi2.sf(statistic, df))],
             "n": [n, n],
         },
         index=pd.Index(["kmo", "bartlett"], name="coefficient"),
     )
     adequacy = pd.DataFrame(
         {"estimate": by_item, "verdict": [_verdict(float(each)) for each in by_item]},
-        index=pd.Index(complete.columns, name="item"),
+        index=pd.Index(sample.answers.columns, name="item"),
     )
     return Suitability(
         title="Suitability for factor analysis",
         table=table,
         method="Kaiser–Meyer–Olkin measure of sampling adequacy (Kaiser & Rice, 1974) and Bartlett's (1951) "
-        "test of sphericity on Pearson correlations.",
-        notes=(*notes, "Words for the KMO are those of Kaiser & Rice (1974)."),
+        f"test of sphericity on Pearson correlations of {sample.people} people.{sample.method}",
+        notes=(*sample.notes, "Words for the KMO are those of Kaiser & Rice (1974)."),
         items=adequacy,
     )
 
 
 def parallel_analysis(
-    items: pd.DataFrame, *, draws: int = 100, seed: int = 0, quantile: float = 0.95
+    items: pd.DataFrame,
+    *,
+    draws: int = 100,
+    seed: int = 0,
+    quantile: float = 0.95,
+    missing: Missing = "listwise",
 ) -> ParallelAnalysis:
     """Suggest a number of factors and components by comparison with unrelated items.
 
@@ -252,6 +358,8 @@ def parallel_analysis(
         Of the random numbers.
     quantile : float
         Of the random eigenvalues that an observed one must exceed, between 0 and 1.
+    missing : {"listwise", "ml"}
+        Whether responses with a gap are left out, with a note, or every answer is used: `sample_moments`.
 
     Returns
     -------
@@ -285,9 +393,9 @@ def parallel_analysis(
         raise ValueError(f"draws must be at least 1, got {draws}")
     if not 0 < quantile < 1:
         raise ValueError(f"quantile must lie between 0 and 1, got {quantile}")
-    complete, notes = complete_items(items, at_least=3)
-    observed = _correlations(complete)
-    n, columns = complete.shape
+    sample = sample_moments(items, missing=missing, at_least=3)
+    observed = _correlations(sample)
+    n, columns = sample.n, len(observed)
     random = _random_correlations(n, columns, draws, seed)
     values: dict[str, Matrix] = {}
     suggested: dict[str, int] = {}
@@ -313,9 +421,9 @@ def parallel_analysis(
         method=f"Parallel analysis (Horn, 1965) against the {quantile:.0%} quantile (Glorfeld, 1995) of "
         f"{draws} random normal data sets of {n} people and {columns} items (seed {seed}); factors from the "
         "Pearson correlation matrix with squared multiple correlations on the diagonal; minimum average "
-        "partial (MAP; Velicer, 1976).",
+        f"partial (MAP; Velicer, 1976).{sample.method}",
         notes=(
-            *notes,
+            *sample.notes,
             "Rules often differ, and factors found by parallel analysis grow with n; weigh meaning too.",
         ),
         suggested=pd.DataFrame({"n_factors": list(suggested.values())}, index=pd.Index(list(suggested), name="rule")),
@@ -331,13 +439,14 @@ def exploratory(
     scores: Scores = "regression",
     starts: int = 10,
     seed: int = 0,
+    missing: Missing = "listwise",
 ) -> Exploratory:
     """Find the factors behind items.
 
     Parameters
     ----------
     items : pandas.DataFrame
-        Response × item; responses with a gap are left out, with a note.
+        Response × item.
     n_factors : int
         How many, see `parallel_analysis`.
     method : {"minres", "ml", "principal_axis"}
@@ -350,6 +459,8 @@ def exploratory(
         Starting positions of oblimin and geomin: the first unrotated, the others random.
     seed : int
         Of those random starts.
+    missing : {"listwise", "ml"}
+        Whether responses with a gap are left out, with a note, or every answer is used: `sample_moments`.
 
     Returns
     -------
@@ -389,9 +500,10 @@ def exploratory(
             raise ValueError(f"{name} must be one of {', '.join(allowed)}; got {value!r}")
     if starts < 1:
         raise ValueError(f"starts must be at least 1, got {starts}")
-    complete, notes = complete_items(items, at_least=3)
-    correlations = _correlations(complete)
-    df = _degrees_of_freedom(len(complete.columns), n_factors)
+    sample = sample_moments(items, missing=missing, at_least=3)
+    notes = sample.notes
+    correlations = _correlations(sample)
+    df = _degrees_of_freedom(len(correlations), n_factors)
     pattern = _extract(correlations, n_factors, method)
     phi: Matrix = np.eye(n_factors)
     if n_factors > 1 and rotation != "none":
@@ -399,12 +511,16 @@ def exploratory(
         notes += rotation_notes
     pattern, phi = _arranged(pattern, phi)
     names = pd.Index([f"F{position}" for position in range(1, n_factors + 1)], name="factor")
-    index = pd.Index(complete.columns, name="item")
+    index = pd.Index(sample.answers.columns, name="item")
     structure = pattern @ phi
     communality = pd.Series(np.sum(pattern * structure, axis=1), index=index, name="communality")
     loadings = pd.DataFrame(pattern, index=index, columns=names)
     weights = _score_weights(correlations, pattern, phi, scores)
-    standardised = (complete - complete.mean()) / complete.std(ddof=1)
+    answers = sample.answers
+    if sample.moments is not None and sample.moments.share_missing:
+        answers = expected_answers(answers, sample.moments)
+        notes += ("Scores of responses with a gap rest on the answered items, by regression; they vary less.",)
+    standardised = (answers - sample.mean) / np.sqrt(np.diag(sample.covariance))
     squares = pattern**2
     table = loadings.rename_axis(columns=None).assign(
         communality=communality,
@@ -418,8 +534,8 @@ def exploratory(
     return Exploratory(
         title=f"Exploratory factor analysis, {factors}",
         table=table,
-        method=f"Exploratory factor analysis of Pearson correlations of {len(complete)} people: {factors} "
-        f"by {_METHODS[method]}, {rotated}; {_SCORES[scores]}.",
+        method=f"Exploratory factor analysis of Pearson correlations of {sample.people} people: {factors} "
+        f"by {_METHODS[method]}, {rotated}; {_SCORES[scores]}.{sample.method}",
         notes=notes + _heywood_notes(communality) + _fit_notes(df),
         loadings=loadings,
         structure=pd.DataFrame(structure, index=index, columns=names),
@@ -429,9 +545,9 @@ def exploratory(
         variance=pd.DataFrame(
             {"ss_loadings": explained, "proportion": share, "cumulative": share.cumsum()}, index=names
         ),
-        fit=_fit(correlations, pattern @ structure.T, len(complete), n_factors, df),
+        fit=_fit(correlations, pattern @ structure.T, sample.n, n_factors, df),
         weights=pd.DataFrame(weights, index=index, columns=names),
-        scores=pd.DataFrame(standardised.to_numpy() @ weights, index=complete.index, columns=names),
+        scores=pd.DataFrame(standardised.to_numpy() @ weights, index=answers.index, columns=names),
     )
 
 
@@ -443,23 +559,50 @@ def _verdict(kmo: float) -> str:
     return next(word for bound, word in _KAISER_RICE if kmo >= bound)
 
 
-def _correlations(complete: pd.DataFrame) -> Matrix:
+def _gap_notes(moments: Moments, *, nobody: bool) -> tuple[str, ...]:
+    if not moments.share_missing:
+        notes: tuple[str, ...] = ()
+    else:
+        percent = f"{moments.share_missing:.0%}" if moments.share_missing >= 0.01 else "Under 1%"
+        notes = (
+            f"{percent.replace('%', ' %')} of the answers were missing; moments by maximum likelihood (EM), which "
+            "supposes that gaps depend on given answers alone (missing at random).",
+        )
+    if nobody:
+        notes += ("Responses without an answer to any of these items are left out.",)
+    return notes
+
+
+def _correlations(sample: Sample) -> Matrix:
     """Pearson correlations, refused where they are singular."""
-    n, columns = complete.shape
+    n, columns = sample.n, len(sample.covariance)
     if n <= columns:
+        who = "complete responses" if sample.moments is None else "people who answered both of the rarest pair"
         raise ValueError(
-            f"factor analysis needs more people than items, got {n} complete responses for {columns} "
+            f"factor analysis needs more people than items, got {n} {who} for {columns} "
             "items: use more people or fewer items"
         )
-    correlations = np.asarray(np.corrcoef(complete.to_numpy(), rowvar=False))
+    sd = np.sqrt(np.diag(sample.covariance))
+    correlations = np.asarray(sample.covariance / np.outer(sd, sd))
+    np.fill_diagonal(correlations, 1.0)
     values, vectors = np.linalg.eigh(correlations)
     if values[0] < _SINGULAR:
-        alike = complete.columns[np.abs(vectors[:, 0]) > 1e-3]
+        alike = sample.answers.columns[np.abs(vectors[:, 0]) > 1e-3]
         raise ValueError(
             f"the correlation matrix is singular: {_names(alike)} repeat each other (one is doubled, or is "
             "the sum of others); leave one of them out"
         )
     return correlations
+
+
+def _sampling_adequacy(correlations: Matrix) -> tuple[Matrix, float]:
+    """Kaiser's measure by item and overall: squared correlations beside squared partial correlations."""
+    inverse = np.linalg.inv(correlations)
+    off_diagonal = 1 - np.eye(len(correlations))
+    whole = correlations**2 * off_diagonal
+    partial = inverse**2 / np.outer(np.diag(inverse), np.diag(inverse)) * off_diagonal
+    by_item = whole.sum(axis=0) / (whole + partial).sum(axis=0)
+    return np.asarray(by_item), float(whole.sum() / (whole + partial).sum())
 
 
 def _reduced(correlations: Matrix) -> Matrix:

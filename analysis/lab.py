@@ -8,6 +8,10 @@ import sys
 from pathlib import Path
 
 from analysis.report import notebook_folder
+from instrument.files import write_whole
+
+SAMPLE_FILES = ("baseline.csv", "baseline.about.json", "followup.csv", "followup.about.json")
+"""What the notebooks open with, and the files that say that these answers are simulated."""
 
 
 def open_lab(folder: Path, *, browser: bool = True) -> None:
@@ -38,11 +42,25 @@ def open_lab(folder: Path, *, browser: bool = True) -> None:
 
 def copy_notebooks(folder: Path) -> list[Path]:
     """Copy the notebooks and the sample data that they open with; return what was copied."""
-    folder.mkdir(parents=True, exist_ok=True)
+    samples = folder / "sample_data"
+    samples.mkdir(parents=True, exist_ok=True)
     copied = []
     for source in sorted(notebook_folder().glob("[0-9][0-9]_*.ipynb")):
         target = folder / source.name
         if not target.exists():
-            shutil.copyfile(source, target)
+            # Beside the copies, so that they run wherever the folder is.
+            text = source.read_text(encoding="utf-8").replace("../sample_data/", "sample_data/")
+            write_whole(target, text)
+            copied.append(target)
+    for name in SAMPLE_FILES:
+        target = samples / name
+        if not target.exists():
+            shutil.copyfile(_sample_folder() / name, target)
             copied.append(target)
     return copied
+
+
+def _sample_folder() -> Path:
+    """Return the folder of the sample data: in the installed package, or in the repository."""
+    installed = Path(__file__).parent / "_sample_data"
+    return installed if installed.exists() else Path(__file__).parent.parent / "sample_data"

@@ -30,11 +30,11 @@ def mean_scores(
         Response × grouping variable (``wave``, ``form`` …); default: everyone is one group.
     strata : pandas.Series, optional
         Such as the form: the mean is then the mean of the strata's means with equal weights, so that
-        a changed mix of forms does not read as change. The strata are those with answers in *every*
-        group.
+        a changed mix of forms does not read as change. The strata of a score are those with answers to
+        it in *every* group.
     cluster : pandas.Series, optional
-        Such as the team: the standard error is then robust to people of a cluster being alike. A group
-        with fewer than 10 clusters gets the ordinary standard error, with a note.
+        Such as the team: the standard error is then robust to people of a cluster being alike; who has
+        none is one alone. A group with fewer than 10 clusters gets the ordinary standard error, with a note.
     confidence : float
 
     Raises
@@ -46,13 +46,15 @@ def mean_scores(
     -------
     Result
         Index: the columns of ``by``, then ``score``. Columns ``n, mean, sd, se, df, ci_low, ci_high``.
-        Where a group has fewer than two people or clusters, there is a mean and no interval.
+        Where no more people answered than there are strata, there is a mean and no interval.
 
     Notes
     -----
     Linearisation: the estimate's influence values are summed by cluster, and G/(G−1) times their sum
     of squares is the variance (CR1; Cameron and Miller 2015, *Journal of Human Resources*, 50,
-    317–372), with G − 1 degrees of freedom. Without clusters every person is one.
+    317–372), with G − 1 degrees of freedom. Without clusters: Student's t, and with H strata the variance
+    within them is pooled, (1/H²) Σ s²/n_h with n − H degrees of freedom (the equally weighted mean of a
+    one-way analysis of variance; Searle, Speed and Milliken 1980, *American Statistician*, 34, 216–221).
 
     Examples
     --------
@@ -62,19 +64,29 @@ def mean_scores(
     """
     groups = pd.DataFrame({"all": "all"}, index=scores.index) if by is None else by
     notes: tuple[str, ...] = ()
+    valid = {str(name): scores[name].dropna().astype(float) for name in scores}
     if strata is not None:
         kept = common_strata(strata, groups)
         if len(kept) < strata.nunique():
-            notes = (f"Only forms present in every group count towards the means: {', '.join(kept) or 'none'}.",)
+            notes = (
+                f"Only forms present in every group count towards the means: {', '.join(map(str, kept)) or 'none'}.",
+            )
         scores = scores.loc[strata.isin(kept)]
+        for name, values in valid.items():
+            answered = common_strata(strata.loc[values.index], groups.loc[values.index])
+            valid[name] = values[strata.loc[values.index].isin(answered)]
+            if set(kept) - set(answered) and answered:
+                notes += (
+                    f"{name}: only forms with answers in every group count, here {', '.join(map(str, answered))}.",
+                )
     rows, keys, few_clusters = [], [], False
     for label, members in groups.loc[scores.index].groupby(list(groups.columns), observed=True):
-        for name in scores.columns:
-            values = scores.loc[members.index, name].dropna().astype(float)
+        for name, of_everyone in valid.items():
+            values = of_everyone.loc[of_everyone.index.intersection(members.index)]
             keys.append((*label, name))
             of_cluster = None if cluster is None else cluster.loc[values.index]
             if of_cluster is not None and of_cluster.nunique() < _FEWEST_CLUSTERS:
-                of_cluster, few_clusters = None, True
+                of_cluster, few_clusters = None, few_clusters or len(values) > 1
             of_stratum = None if strata is None else strata.loc[values.index]
             rows.append(_mean(values, strata=of_stratum, cluster=of_cluster, confidence=confidence))
     if not rows:
@@ -98,10 +110,12 @@ def mean_scores(
     return Result(title="Mean scores", table=table, method=method, notes=notes)
 
 
-def common_strata(strata: pd.Series, groups: pd.DataFrame) -> list[str]:
+def common_strata(strata: pd.Series, groups: pd.DataFrame) -> list[object]:
     """Return the strata that occur in every group, such as the forms present at both waves."""
+    if strata.empty:
+        return []
     present = pd.crosstab(strata, [groups[name] for name in groups]).gt(0).all(axis=1)
-    return [str(name) for name in present.index[present]]
+    return list(present.index[present])
 
 
 def _mean(
@@ -115,13 +129,24 @@ def _mean(
     means = values.groupby(stratum).mean()
     sizes = values.groupby(stratum).size()
     row["mean"] = float(means.mean())
-    influence = (values - stratum.map(means)) / (stratum.map(sizes) * len(means))
-    summed = influence if cluster is None else influence.groupby(cluster).sum()
     row["sd"] = float(values.std()) if n > 1 else np.nan
-    clusters = len(summed)
-    if clusters > 1:
-        df = clusters - 1
-        row["se"] = float(np.sqrt(clusters / df * (summed**2).sum()))
+    if cluster is None:
+        df = n - len(means)
+        within = ((values - stratum.map(means)) ** 2).sum()
+        variance = within / max(df, 1) * (1 / sizes).sum() / len(means) ** 2
+    else:
+        influence = (values - stratum.map(means)) / (stratum.map(sizes) * len(means))
+        summed = influence.groupby(_each_in_one(cluster)).sum()
+        df = len(summed) - 1
+        variance = len(summed) / df * (summed**2).sum()
+    if df > 0:
+        row["se"] = float(np.sqrt(variance))
         half = float(stats.t.ppf((1 + confidence) / 2, df)) * row["se"]
         row |= {"df": df, "ci_low": row["mean"] - half, "ci_high": row["mean"] + half}
     return row
+
+
+def _each_in_one(cluster: pd.Series) -> pd.Series:
+    """Return the clusters as numbers; whoever has none is one alone, so that nobody drops out of the variance."""
+    numbers = pd.Series(pd.factorize(cluster)[0], index=cluster.index)
+    return numbers.where(numbers >= 0, -1 - np.arange(len(numbers)))

@@ -212,6 +212,42 @@ def normal_moments(items: pd.DataFrame, *, tolerance: float = 1e-8, max_iteratio
     )
 
 
+def expected_answers(items: pd.DataFrame, moments: Moments) -> pd.DataFrame:
+    """Fill each gap with what the person's other answers let expect.
+
+    Parameters
+    ----------
+    items : pandas.DataFrame
+        The answers that ``moments`` were made from.
+    moments : Moments
+        From `normal_moments`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Response × item, without the responses that hold no answer. For weighted sums such as regression
+        factor scores alone: what is filled in varies less than answers do, so that neither variances nor
+        tests should be computed from it.
+
+    Notes
+    -----
+    The regression of the missing items on the answered ones. Thurstone's factor scores are linear in the
+    answers, so with it they become exactly the regression of the factors on the available items.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> answers = pd.DataFrame({"a": [1.0, 2, 3, 4, 5, 6], "b": [2.0, 1, 4, 3, None, None]})
+    >>> expected_answers(answers, normal_moments(answers)).loc[5].round(4).to_dict()
+    {'a': 6.0, 'b': 4.6}
+    """
+    numbers = numeric_answers(items).dropna(how="all")
+    centre, scale = moments.mean.to_numpy(), np.sqrt(np.diag(moments.covariance))
+    covariance = moments.covariance.to_numpy() / np.outer(scale, scale)
+    filled, _, _ = _expectation(_answers(numbers, centre, scale), np.zeros(len(scale)), covariance)
+    return pd.DataFrame(centre + scale * filled, index=numbers.index, columns=numbers.columns)
+
+
 def moments_error(items: pd.DataFrame, moments: Moments, gradient: Matrix) -> float:
     """Give the standard error of a quantity that is computed from maximum-likelihood covariances.
 

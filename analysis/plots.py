@@ -136,6 +136,8 @@ def profile(
         Tidy, with columns ``score``, ``series``, ``panel`` (by the names given), ``mean, ci_low, ci_high``.
     """
     order = [name for name in names if name in set(means["score"])]
+    if not order:
+        return _nothing()
     panels = [None] if panel is None else list(dict.fromkeys(means[panel]))
     series_order = list(dict.fromkeys(means[series]))
     with mpl.rc_context(_STYLE):
@@ -236,6 +238,8 @@ def loading_map(loadings: pd.DataFrame, *, names: Mapping[str, str] | None = Non
     """Draw loadings as a heat map, blue for positive and red for negative, with the larger ones written in."""
     import seaborn as sns
 
+    if loadings.empty:
+        return _nothing()
     with mpl.rc_context(_STYLE):
         _, axes = plt.subplots(figsize=(2.6 + 0.55 * loadings.shape[1], 0.8 + 0.22 * len(loadings)))
         written = loadings.map(lambda value: f"{value:.2f}" if abs(value) >= 0.30 else "")
@@ -244,7 +248,6 @@ def loading_map(loadings: pd.DataFrame, *, names: Mapping[str, str] | None = Non
             ax=axes,
             vmin=-1,
             vmax=1,
-            center=0,
             cmap="RdBu",
             annot=written,
             fmt="",
@@ -284,6 +287,8 @@ def intervals(
         Tidy: ``score``, optionally the column ``series``, and ``estimate, ci_low, ci_high``.
     """
     order = [name for name in names if name in set(differences["score"])]
+    if not order:
+        return _nothing()
     labels = [None] if series is None else list(dict.fromkeys(differences[series]))
     offsets = np.linspace(-0.2, 0.2, len(labels)) if len(labels) > 1 else [0.0]
     with mpl.rc_context(_STYLE):
@@ -336,9 +341,11 @@ def shares_map(shares: pd.DataFrame, *, unit: str) -> Any:
     """Draw a table of percentages as a heat map; what is not shown stays grey."""
     import seaborn as sns
 
+    if shares.empty:
+        return _nothing()
     values = shares.astype("Float64").astype(float)
     with mpl.rc_context(_STYLE):
-        _, axes = plt.subplots(figsize=(3.2 + 0.9 * values.shape[1], 1.0 + 0.3 * len(values)))
+        _, axes = plt.subplots(figsize=(4.6 + 1.1 * values.shape[1], 1.2 + 0.3 * len(values)))
         axes.set_facecolor("#E5E7EB")
         sns.heatmap(
             values,
@@ -353,6 +360,7 @@ def shares_map(shares: pd.DataFrame, *, unit: str) -> Any:
             cbar_kws={"label": unit},
         )
         axes.set(xlabel="", ylabel="")
+        axes.set_xticks(axes.get_xticks(), [textwrap.fill(str(name), 14) for name in values.columns], rotation=0)
         axes.tick_params(length=0)
     return axes
 
@@ -365,6 +373,15 @@ def shares_map_in_words(shares: pd.DataFrame, *, unit: str) -> str:
         for row, line in shares.iterrows()
     ]
     return f"{unit}. " + "; ".join(rows) + "."
+
+
+def _nothing() -> Any:
+    """Draw that there is nothing to draw: a page without its figure would look broken."""
+    with mpl.rc_context(_STYLE):
+        _, axes = plt.subplots(figsize=(4.0, 1.0))
+        axes.set_axis_off()
+        axes.text(0.5, 0.5, "not shown", ha="center", va="center", color=GREY, transform=axes.transAxes)
+    return axes
 
 
 def _interval(row: Mapping[str, Any], *, signed: bool = False) -> str:

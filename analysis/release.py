@@ -134,6 +134,7 @@ def table(
     whole: Mapping[Any, int] | int | None = None,
     margins: Sequence[str] | None = None,
     decimals: int | None = None,
+    drop: Sequence[str] = (),
 ) -> Result:
     """Suppress a table for the audience, show it, and file it; return what was shown.
 
@@ -149,18 +150,24 @@ def table(
         Columns that are percentages of ``count``.
     whole : int or mapping, optional
         How many people there are in all (by the first index labels, such as wave, or wave and form): a count that falls short
-        of it by fewer than the floor would tell how many did not answer, and is left out.
+        of it by fewer than the floor would tell how many did not answer, and is left out. With several
+        count columns: column → how many.
     margins : sequence of str, optional
         Index levels whose totals readers know (`suppress_small_cells`).
     decimals : int, optional
         Round what describes people to so many decimals: the last digits of a mean tell how many people
         it comes from, and with that how many did not answer.
+    drop : sequence of str
+        Columns to leave out once they have served to suppress.
     """
     shown = result
     if count is not None:
         shown = suppress_small_cells(result, count=count, audience=release.audience, percents=percents, margins=margins)
-        if whole is not None and isinstance(count, str):
-            shown = replace(shown, table=_without_near_totals(shown.table, count, whole, release.floor))
+        for column in [count] if isinstance(count, str) else count:
+            total = whole.get(column) if isinstance(whole, Mapping) and not isinstance(count, str) else whole
+            if total is not None:
+                shown = replace(shown, table=_without_near_totals(shown.table, column, total, release.floor))
+    shown = replace(shown, table=shown.table.drop(columns=list(drop)))
     if decimals is not None:
         described = [name for name in shown.table.select_dtypes("number") if str(name).startswith(_DESCRIBING)]
         shown = replace(

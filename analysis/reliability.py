@@ -15,6 +15,9 @@ from analysis.confirmatory import (
     CovarianceModel,
     FitError,
     MLFit,
+    _derivatives,
+    _filled,
+    _free,
     delta_method,
     fit_ml,
     improper,
@@ -22,11 +25,11 @@ from analysis.confirmatory import (
     robust_covariance,
     second_order,
 )
-from analysis.exploratory import complete_items
+from analysis.exploratory import Missing, Sample, complete_items, sample_moments
+from analysis.missing import moments_error, numeric_answers
 from analysis.result import Result
 
 Matrix = NDArray[np.floating[Any]]
-Missing = Literal["listwise"]
 
 _DRAWS = 1000
 _COLUMNS = ["estimate", "se", "ci_low", "ci_high", "n"]
@@ -82,7 +85,7 @@ def cronbach_alpha(items: pd.DataFrame) -> float:
     0.8889
     """
     complete, _ = complete_items(items)
-    return float(_alpha(_covariance(complete)))
+    return float(_alpha(_checked(np.cov(complete.to_numpy(), rowvar=False))))
 
 
 def reliability(items: pd.DataFrame, *, missing: Missing = "listwise", seed: int = 0) -> Reliability:
@@ -92,10 +95,11 @@ def reliability(items: pd.DataFrame, *, missing: Missing = "listwise", seed: int
     ----------
     items : pandas.DataFrame
         Response × item, keyed so that all items point one way (`instrument.keyed`).
-    missing : {"listwise"}
-        Responses with a gap are left out, with a note.
+    missing : {"listwise", "ml"}
+        Whether responses with a gap are left out, with a note, or every answer is used by maximum
+        likelihood (`analysis.exploratory.sample_moments`).
     seed : int
-        Of the bootstrap behind the interval of ``alpha_standardised``.
+        Of the bootstrap behind the interval of ``alpha_standardised`` (``missing="listwise"`` alone).
 
     Returns
     -------
@@ -116,6 +120,10 @@ def reliability(items: pd.DataFrame, *, missing: Missing = "listwise", seed: int
     SEM = SD × √(1 − reliability) and smallest detectable change of one person 1.96 × √2 × SEM (de Vet et
     al., 2006), of the mean of the items; reliability is omega, or alpha where there is no omega.
 
+    With ``missing="ml"`` Feldt's interval takes n as the smallest number who answered both of any two items, and the
+    other intervals are those of the delta method on the logit scale with two-stage standard errors
+    (`analysis.missing.moments_error`), since a bootstrap would have to repeat the EM iterations.
+
     Examples
     --------
     >>> import numpy as np, pandas as pd
@@ -124,39 +132,40 @@ def reliability(items: pd.DataFrame, *, missing: Missing = "listwise", seed: int
     >>> reliability(answers).table["estimate"].round(2).to_dict()
     {'alpha': 0.78, 'alpha_standardised': 0.78, 'omega': 0.78}
     """
-    _check_missing(missing)
-    complete, notes = complete_items(items)
-    n, columns = complete.shape
-    data = complete.to_numpy()
-    covariance = _covariance(complete)
+    sample = sample_moments(items, missing=missing)
+    notes = sample.notes
+    covariance = _checked(sample.covariance)
+    columns = len(covariance)
     alpha = float(_alpha(covariance))
     rows = {
-        "alpha": (alpha, np.nan, *_feldt(alpha, n, columns)),
-        "alpha_standardised": _with_bootstrap(data, _alpha_of_correlations, seed),
+        "alpha": (alpha, np.nan, *_feldt(alpha, sample.n, columns)),
+        "alpha_standardised": _interval(sample, _alpha_of_correlations, seed),
     }
     loadings: Matrix = np.full(columns, np.nan)
     try:
-        fit = _one_factor_fit(complete)
+        if columns < 3:
+            raise FitError(f"a factor needs at least 3 items, got {columns}")
+        fit = _fit(sample, one_factor(columns))
     except FitError as trouble:
         notes += (f"Omega is not given: {trouble}.",)
     else:
-        rows["omega"] = _omega_row(fit, data, _omega)
+        rows["omega"] = _omega_of(sample, fit, _omega)
         loadings = fit.estimates.loadings[:, 0] / np.sqrt(np.diag(fit.implied))
-        notes += improper(fit, items=[str(name) for name in complete.columns], factors=["the factor"])
-    notes += _direction_notes(complete, alpha, loadings)
+        notes += improper(fit, items=[str(name) for name in sample.answers.columns], factors=["the factor"])
+    notes += _direction_notes(sample.answers, alpha, loadings)
     # Omega above 1 (a Heywood case) leaves no error variance to speak of.
     used = "omega" if "omega" in rows and rows["omega"][0] < 1 else "alpha"
     omega = f" Omega from one factor by maximum likelihood (McDonald, 1999), {_OMEGA_INTERVAL}."
     return Reliability(
         title="Reliability",
-        table=_table(rows, n),
-        method=f"Cronbach's (1951) alpha of {columns} items and {n} people, interval of Feldt et al. (1987); "
-        f"standardised alpha from correlations, percentile bootstrap ({_DRAWS} resamples, seed {seed})."
+        table=_table(rows, sample.n),
+        method=f"Cronbach's (1951) alpha of {columns} items and {sample.people} people, interval of Feldt et al. "
+        f"(1987); standardised alpha from correlations, {_interval_method(sample, seed)}."
         + (omega if "omega" in rows else "")
-        + f" Standard error of measurement of the mean of the items from {used}.",
+        + f" Standard error of measurement of the mean of the items from {used}.{sample.method}",
         notes=notes,
-        items=_item_table(complete, covariance, loadings),
-        measurement_error=_measurement_error(covariance, rows[used][0], n),
+        items=_item_table(sample, covariance, loadings),
+        measurement_error=_measurement_error(covariance, rows[used][0], sample.n),
     )
 
 
@@ -179,10 +188,11 @@ def composite_reliability(
     weights : {"subscales", "items"}
         Whether the composite is the mean of the subscales' means or the mean of all items. They differ
         where subscales differ in length.
-    missing : {"listwise"}
-        Responses with a gap are left out, with a note.
+    missing : {"listwise", "ml"}
+        Whether responses with a gap are left out, with a note, or every answer is used by maximum
+        likelihood (`analysis.exploratory.sample_moments`).
     seed : int
-        Of the bootstrap behind the interval of ``alpha_stratified``.
+        Of the bootstrap behind the interval of ``alpha_stratified`` (``missing="listwise"`` alone).
 
     Returns
     -------
@@ -203,7 +213,7 @@ def composite_reliability(
     Stratified alpha: 1 − Σ variance of subscale × (1 − its alpha) / variance of the composite (Cronbach,
     Schönemann & McKie, 1965), percentile bootstrap of 1000 resamples of people. Omegas: second-order model
     by maximum likelihood (Raykov & Zinbarg, 2011; ``semTools::reliabilityL2`` calls the first
-    ``omegaL1``).
+    ``omegaL1``). With ``missing="ml"`` all intervals are those of the delta method, see `reliability`.
 
     Examples
     --------
@@ -215,34 +225,32 @@ def composite_reliability(
     >>> composite_reliability(answers, {"x": "ab", "y": "cd", "z": "ef"}).table["estimate"].round(2).to_dict()
     {'alpha_stratified': 0.88, 'omega_second_order': 0.66, 'omega_total_second_order': 0.88}
     """
-    _check_missing(missing)
     if weights not in {"subscales", "items"}:
         raise ValueError(f"weights must be 'subscales' or 'items', got {weights!r}")
     members = _checked_subscales(items, subscales)
-    complete, notes = complete_items(items[[name for names in members.values() for name in names]])
     sizes = [len(names) for names in members.values()]
-    n, columns = complete.shape
+    answers = numeric_answers(items[[name for names in members.values() for name in names]])
     # With each item multiplied by its weight the composite is a plain sum, and every formula that of a sum.
     weight = np.repeat([1 / size if weights == "subscales" else 1.0 for size in sizes], sizes)
-    weighted = complete * weight
-    data = weighted.to_numpy()
-    _covariance(weighted)
+    sample = sample_moments(answers * weight, missing=missing)
+    notes = sample.notes
+    _checked(sample.covariance)
     strata = np.repeat(np.eye(len(sizes)), sizes, axis=0)
 
     def stratified(covariance: Matrix) -> Matrix:
         return _stratified_alpha(covariance, strata)
 
-    rows = {"alpha_stratified": _with_bootstrap(data, stratified, seed)}
+    rows = {"alpha_stratified": _interval(sample, stratified, seed)}
     try:
         if len(sizes) < 3:
             raise FitError(f"a second-order factor needs at least 3 subscales, got {len(sizes)}")
-        fit = fit_ml(np.cov(data, rowvar=False, ddof=0), n, second_order(sizes))
+        fit = _fit(sample, second_order(sizes))
     except FitError as trouble:
         notes += (f"Second-order omega is not given: {trouble}.",)
     else:
-        rows["omega_second_order"] = _omega_row(fit, data, _omega_second_order)
-        rows["omega_total_second_order"] = _omega_row(fit, data, _omega)
-        notes += improper(fit, items=[str(each) for each in complete.columns], factors=[*members, "general"])
+        rows["omega_second_order"] = _omega_of(sample, fit, _omega_second_order)
+        rows["omega_total_second_order"] = _omega_of(sample, fit, _omega)
+        notes += improper(fit, items=[str(each) for each in answers.columns], factors=[*members, "general"])
         chi2 = f"chi-square = {fit.chi2:.1f}, df = {fit.df}"
         notes += (f"Omegas are only as true as the second-order model ({chi2}).",)
     kind = "the subscales' means" if weights == "subscales" else "all items"
@@ -250,18 +258,13 @@ def composite_reliability(
     omegas = f"; omegas from {model}, {_OMEGA_INTERVAL}"
     return Result(
         title="Reliability of the composite",
-        table=_table(rows, n),
-        method=f"Mean of {kind} ({len(sizes)} subscales, {columns} items, {n} people): stratified alpha "
-        f"(Cronbach, Schönemann & McKie, 1965), percentile bootstrap ({_DRAWS} resamples, seed {seed})"
+        table=_table(rows, sample.n),
+        method=f"Mean of {kind} ({len(sizes)} subscales, {len(weight)} items, {sample.people} people): stratified "
+        f"alpha (Cronbach, Schönemann & McKie, 1965), {_interval_method(sample, seed)}"
         + (omegas if len(rows) > 1 else "")
-        + ".",
+        + f".{sample.method}",
         notes=notes,
     )
-
-
-def _check_missing(missing: str) -> None:
-    if missing != "listwise":
-        raise ValueError(f"missing must be 'listwise', got {missing!r}")
 
 
 def _checked_subscales(items: pd.DataFrame, subscales: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
@@ -281,8 +284,8 @@ def _checked_subscales(items: pd.DataFrame, subscales: Mapping[str, Sequence[str
     return members
 
 
-def _covariance(complete: pd.DataFrame) -> Matrix:
-    covariance = np.asarray(np.cov(complete.to_numpy(), rowvar=False))
+def _checked(covariance: Matrix) -> Matrix:
+    """Covariances of items, refused if their sum does not vary."""
     if not _sum_varies(covariance):
         raise ValueError("the items cancel out, so that their sum does not vary: turn the reversed items first")
     return covariance
@@ -338,11 +341,42 @@ def _with_bootstrap(data: Matrix, coefficient: Any, seed: int) -> tuple[float, f
     return float(estimate), float(values.std(ddof=1)), float(low), float(high)
 
 
-def _one_factor_fit(complete: pd.DataFrame) -> MLFit:
-    n, items = complete.shape
-    if items < 3:
-        raise FitError(f"a factor needs at least 3 items, got {items}")
-    return fit_ml(np.cov(complete.to_numpy(), rowvar=False, ddof=0), n, one_factor(items))
+def _interval(sample: Sample, coefficient: Any, seed: int) -> tuple[float, float, float, float]:
+    """Estimate, standard error and interval of a coefficient of the covariances."""
+    if sample.moments is None:
+        return _with_bootstrap(sample.answers.to_numpy(), coefficient, seed)
+    covariance = sample.moments.covariance.to_numpy()
+    se = moments_error(sample.answers, sample.moments, _gradient(coefficient, covariance))
+    return _on_logit_scale(float(coefficient(covariance)), se)
+
+
+def _interval_method(sample: Sample, seed: int) -> str:
+    if sample.moments is None:
+        return f"percentile bootstrap ({_DRAWS} resamples, seed {seed})"
+    return "interval by the delta method on the logit scale with two-stage standard errors"
+
+
+def _gradient(coefficient: Any, covariance: Matrix) -> Matrix:
+    """Give the derivatives of a coefficient by the covariances, by central differences in units of the items."""
+    sd = np.sqrt(np.diag(covariance))
+    items = len(sd)
+    step = 1e-5
+    gradient = np.empty((items, items))
+    for row in range(items):
+        columns = np.arange(row + 1)
+        # Off the diagonal one covariance stands in two places: each gets half of its derivative.
+        change = np.zeros((row + 1, items, items))
+        change[columns, row, columns] += step / 2 * sd[row] * sd[columns]
+        change[columns, columns, row] += step / 2 * sd[row] * sd[columns]
+        slopes = (coefficient(covariance + change) - coefficient(covariance - change)) / (2 * step)
+        gradient[row, columns] = gradient[columns, row] = slopes / (sd[row] * sd[columns])
+    return gradient
+
+
+def _fit(sample: Sample, model: CovarianceModel) -> MLFit:
+    """Fit a model to the covariances with divisor n."""
+    covariance = sample.covariance * (sample.people - 1) / sample.people
+    return fit_ml(covariance, sample.n, model)
 
 
 def _composite_parts(estimates: CovarianceModel) -> tuple[float, Matrix, float]:
@@ -366,9 +400,38 @@ def _omega_second_order(estimates: CovarianceModel) -> float:
     return 1 - (error + particular) / total
 
 
+def _omega_of(sample: Sample, fit: MLFit, omega: Any) -> tuple[float, float, float, float]:
+    if sample.moments is None:
+        return _omega_row(fit, sample.answers.to_numpy(), omega)
+    se = moments_error(sample.answers, sample.moments, _gradient_through(fit, omega))
+    return _on_logit_scale(float(omega(fit.estimates)), se)
+
+
 def _omega_row(fit: MLFit, data: Matrix, omega: Any) -> tuple[float, float, float, float]:
-    estimate, se = delta_method(omega, fit, robust_covariance(fit, data))
-    if not 0 < estimate < 1:  # a Heywood case: the logit does not exist
+    return _on_logit_scale(*delta_method(omega, fit, robust_covariance(fit, data)))
+
+
+def _gradient_through(fit: MLFit, omega: Any) -> Matrix:
+    """Give the derivatives of a quantity of a fitted model by the covariances that it was fitted to.
+
+    At the fit the scores Σ⁻¹ ∂Σ Σ⁻¹ of the parameters give their derivatives by the covariances once they
+    are multiplied by the inverse of the information; ∂Σ is uvᵀ + vuᵀ.
+    """
+    free = _free(fit.model)
+    steps = 1e-3 * fit.standard_errors
+    shifts = np.diag(steps)
+    above, below = (
+        [omega(_filled(fit.model, free, fit.parameters + sign * shift)) for shift in shifts] for sign in (1, -1)
+    )
+    slopes = (np.array(above) - np.array(below)) / (2 * steps)
+    u, v = _derivatives(fit.estimates, free)
+    half = u.T @ (v * (fit.n * fit.covariance @ slopes)[:, None])
+    inverse = np.linalg.inv(fit.implied)
+    return np.asarray(inverse @ (half + half.T) / 2 @ inverse)
+
+
+def _on_logit_scale(estimate: float, se: float) -> tuple[float, float, float, float]:
+    if not 0 < estimate < 1:  # a Heywood case, or items that do not point one way: the logit does not exist
         return estimate, se, estimate - stats.norm.ppf(0.975) * se, estimate + stats.norm.ppf(0.975) * se
     half = stats.norm.ppf(0.975) * se / (estimate * (1 - estimate))
     middle = special.logit(estimate)
@@ -380,7 +443,7 @@ def _table(rows: Mapping[str, tuple[float, ...]], n: int) -> pd.DataFrame:
     return table.assign(n=n).rename_axis("coefficient")
 
 
-def _item_table(complete: pd.DataFrame, covariance: Matrix, loadings: Matrix) -> pd.DataFrame:
+def _item_table(sample: Sample, covariance: Matrix, loadings: Matrix) -> pd.DataFrame:
     items = len(covariance)
     variance = np.diag(covariance)
     with_total = covariance.sum(axis=0)
@@ -392,19 +455,19 @@ def _item_table(complete: pd.DataFrame, covariance: Matrix, loadings: Matrix) ->
     factor = (items - 1) / (items - 2) if items > 2 else np.nan
     return pd.DataFrame(
         {
-            "n": len(complete),
-            "mean": complete.mean().to_numpy(),
+            "n": sample.answers.notna().sum().to_numpy(),
+            "mean": sample.mean.to_numpy(),
             "sd": np.sqrt(variance),
             "item_rest": item_rest,
             "alpha_if_dropped": factor * dropped,
             "loading": loadings,
         },
-        index=pd.Index(complete.columns, name="item"),
+        index=pd.Index(sample.answers.columns, name="item"),
     )
 
 
-def _direction_notes(complete: pd.DataFrame, alpha: float, loadings: Matrix) -> tuple[str, ...]:
-    against = complete.columns[loadings < 0]
+def _direction_notes(answers: pd.DataFrame, alpha: float, loadings: Matrix) -> tuple[str, ...]:
+    against = answers.columns[loadings < 0]
     notes = []
     if alpha < 0:
         notes.append("Alpha is negative: the items do not point one way; are the reversed ones turned?")

@@ -123,7 +123,11 @@ def run_notebooks(parameters: dict[str, Any], work: Path, *, progress: bool = Fa
         ThreadPoolExecutor(workers) as pool,
         tqdm(total=len(sources), desc="notebooks", disable=not progress) as bar,
     ):
-        running = {pool.submit(_run_notebook, source, executed[source.stem], parameters): source for source in sources}
+        # The last ones take longest, so they begin first.
+        running = {
+            pool.submit(_run_notebook, source, executed[source.stem], parameters): source
+            for source in reversed(sources)
+        }
         for finished in as_completed(running):
             finished.result()
             bar.set_postfix_str(running[finished].stem)
@@ -136,19 +140,22 @@ def _run_notebook(source: Path, executed: Path, parameters: dict[str, Any]) -> N
     from papermill.exceptions import PapermillExecutionError
     from traitlets.config import Config
 
+    # No `cwd`: papermill would change that of this process, in which other threads run.
     # Kernels are talked to through files where the system has such sockets: nothing listens on a port.
-    config = Config({"KernelManager": {"transport": "ipc"}} if os.name == "posix" else {})
+    # The folder is a short one, since the name of a socket may have about a hundred characters.
     try:
-        papermill.execute_notebook(
-            str(source),
-            str(executed),
-            parameters=parameters,
-            cwd=str(executed.parent),
-            kernel_name="python3",
-            progress_bar=False,
-            log_output=False,
-            config=config,
-        )
+        with tempfile.TemporaryDirectory(prefix="pwiq-") as sockets:
+            transport = {"transport": "ipc", "ip": f"{sockets}/kernel"} if os.name == "posix" else {}
+            papermill.execute_notebook(
+                str(source),
+                str(executed),
+                parameters=parameters,
+                kernel_name="python3",
+                progress_bar=False,
+                log_output=False,
+                extra_arguments=["--log-level=CRITICAL"],
+                config=Config({"KernelManager": transport}),
+            )
     except PapermillExecutionError as error:
         raise ValueError(
             f"notebook {source.name} stopped in cell {error.cell_index}: {error.ename}: {error.evalue}. "

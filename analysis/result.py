@@ -17,6 +17,8 @@ LABELS: dict[str, str] = {
     "se": "SE",
     "ci_low": "95 % CI low",
     "ci_high": "95 % CI high",
+    "ci90_low": "90 % CI low",
+    "ci90_high": "90 % CI high",
     "statistic": "Statistic",
     "df": "df",
     "df_error": "df (error)",
@@ -32,6 +34,7 @@ LABELS: dict[str, str] = {
 }
 _P_VALUES = {"p", "p_adjusted"}
 _MISSING = "–"
+_LARGE, _SMALL = 1e6, 5e-7  # beyond these a number is written with an exponent
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -77,7 +80,7 @@ class Result:
         notes = "".join(f"<p class='note'>{escape(note)}</p>" for note in self.notes)
         return (
             f"<figure class='result'><figcaption>{escape(self.title)}</figcaption>"
-            f"<div class='table'>{formatted(self.table).to_html(escape=True, border=0)}</div>"
+            f"<div class='table' tabindex='0'>{_html_table(formatted(self.table))}</div>"
             f"<p class='method'>{escape(self.method)}</p>{notes}</figure>"
         )
 
@@ -135,18 +138,17 @@ def stacked(analysed: Analysed, *, name: str, title: str, field: str = "table") 
     if not analysed.results:
         raise ValueError("; ".join(dict.fromkeys(analysed.refused.values())) or "there is nothing to analyse")
     tables = {label: getattr(result, field) for label, result in analysed.results.items()}
-    notes = [f"{label}: {note}" for label, result in analysed.results.items() for note in result.notes]
+    notes = [(label, note) for label, result in analysed.results.items() for note in result.notes]
     method = next(iter(analysed.results.values())).method
     return Result(
         title=title, table=pd.concat(tables, names=[name]), method=method, notes=(*refused, *_gathered(notes))
     )
 
 
-def _gathered(notes: list[str]) -> list[str]:
+def _gathered(notes: list[tuple[str, str]]) -> list[str]:
     """Join equal notes of several parts: ``role, indu: the same words``."""
     labels: dict[str, list[str]] = {}
-    for note in notes:
-        label, text = note.split(": ", 1)
+    for label, text in notes:
         labels.setdefault(text, []).append(label)
     return [f"{', '.join(names)}: {text}" for text, names in labels.items()]
 
@@ -154,26 +156,56 @@ def _gathered(notes: list[str]) -> list[str]:
 def formatted(table: pd.DataFrame) -> pd.DataFrame:
     """Return the table as text for reading: rounded, labelled, – where there is no value.
 
-    Counts and other whole numbers stay whole; p is given to three digits and never as 0;
-    everything else gets three decimals below 10 in size, two below 100, one above.
+    Counts and other whole numbers stay whole; p is given to three digits and never as 0. Other numbers
+    of a column share their decimals: three if all are below 2 in size, two below 100, else one, and
+    fewer where the values have no more.
     """
-    text = pd.DataFrame(index=table.index)
+    columns = []
     for position, name in enumerate(table.columns):
-        column = table.iloc[:, position]
-        label = LABELS.get(str(name), str(name).replace("_", " "))
-        text[label] = [_cell(value, is_p=name in _P_VALUES) for value in column.tolist()]
-    return text
+        values = table.iloc[:, position].tolist()
+        decimals = _decimals(values)
+        columns.append([_cell(value, is_p=name in _P_VALUES, decimals=decimals) for value in values])
+    text = pd.DataFrame(dict(enumerate(columns)), index=table.index)
+    return text.set_axis([LABELS.get(str(name), str(name).replace("_", " ")) for name in table.columns], axis=1)
 
 
-def _cell(value: Any, *, is_p: bool) -> str:
-    if value is None or value is pd.NA or (isinstance(value, float) and np.isnan(value)):
+def _html_table(text: pd.DataFrame) -> str:
+    """Return a table with one row of headings and row headings that screen readers can read out."""
+    names = [str(name).replace("_", " ") if name is not None else "" for name in text.index.names]
+    head = "".join(f"<th scope='col'>{escape(str(name))}</th>" for name in [*names, *text.columns])
+    rows, before = [], None
+    for key, cells in zip(text.index, text.to_numpy(dtype=object), strict=True):
+        labels = key if isinstance(key, tuple) else (key,)
+        # A label that stands above already is not repeated for the eye.
+        same = [before is not None and before[: depth + 1] == labels[: depth + 1] for depth in range(len(labels) - 1)]
+        ths = [
+            f"<th scope='row'>{'' if old else escape(str(label))}</th>"
+            for label, old in zip(labels, [*same, False], strict=True)
+        ]
+        rows.append(f"<tr>{''.join(ths)}{''.join(f'<td>{escape(str(cell))}</td>' for cell in cells)}</tr>")
+        before = labels
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
+
+
+def _decimals(values: list[Any]) -> int:
+    """Return how many decimals the numbers of a column are shown with."""
+    numbers = (float(value) for value in values if isinstance(value, float | np.floating))
+    sizes = [abs(number) for number in numbers if abs(number) < _LARGE]
+    largest = max(sizes, default=0.0)
+    most = 3 if largest < 2 else 2 if largest < 100 else 1
+    needed = (len(f"{size:.{most}f}".rstrip("0").split(".")[1]) for size in sizes)
+    return max([1, *needed])
+
+
+def _cell(value: Any, *, is_p: bool, decimals: int) -> str:
+    if value is None or value is pd.NA or value is pd.NaT or (isinstance(value, float) and np.isnan(value)):
         return _MISSING
     if isinstance(value, bool | np.bool_):
         return "yes" if value else "no"
     if isinstance(value, int | np.integer):
         return str(value)
     if isinstance(value, float | np.floating):
-        return _p_value(float(value)) if is_p else _number(float(value))
+        return _p_value(float(value)) if is_p else _number(float(value), decimals)
     return str(value)
 
 
@@ -181,11 +213,10 @@ def _p_value(p: float) -> str:
     return "< .001" if p < 0.001 else f"{p:.3f}".removeprefix("0")
 
 
-def _number(value: float) -> str:
+def _number(value: float, decimals: int) -> str:
     if np.isinf(value):
         return "∞" if value > 0 else "−∞"
-    size = abs(value)
-    if size >= 1e6 or 0 < size < 5e-4:
+    if abs(value) >= _LARGE or 0 < abs(value) < _SMALL:
         return f"{value:.2e}"
-    decimals = 3 if size < 10 else 2 if size < 100 else 1
-    return f"{value:.{decimals}f}"
+    text = f"{value:.{decimals}f}"
+    return text.removeprefix("-") if float(text) == 0 else text

@@ -63,9 +63,7 @@ def run_inline(source: Path, executed: Path, parameters: dict[str, Any]) -> None
         outcome.raise_error()
         assert captured.stderr == "", captured.stderr
         assert captured.stdout == "", captured.stdout
-        cell.outputs = [
-            nbformat.v4.new_output("display_data", data=dict(output.data)) for output in captured.outputs
-        ]
+        cell.outputs = [nbformat.v4.new_output("display_data", data=dict(output.data)) for output in captured.outputs]
     nbformat.write(notebook, executed)
 
 

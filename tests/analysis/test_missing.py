@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from scipy import optimize, stats
 
-from analysis.missing import Moments, moments_error, normal_moments, numeric_answers
+from analysis.missing import Moments, expected_answers, moments_error, normal_moments, numeric_answers
 
 ORACLES = Path(__file__).parents[1] / "oracles"
 ORACLE = json.loads((ORACLES / "missing.json").read_text())
@@ -168,6 +168,21 @@ def test_few_answers_each_take_the_way_over_the_observed_items() -> None:
     half = data.mask(np.random.default_rng(10).random(data.shape) < 0.1)
     error = moments_error(half, normal_moments(half), np.eye(12))
     assert error > moments_error(data, found, np.eye(12))
+
+
+def test_expected_answers_are_the_regression_on_the_answered_items() -> None:
+    data = answers("unequal")
+    found = normal_moments(data)
+    filled = expected_answers(data, found)
+    given = data.dropna(how="all")
+    pd.testing.assert_frame_equal(filled.where(given.notna()), given.astype(float), rtol=1e-12)
+    covariance, mean = found.covariance.to_numpy(), found.mean.to_numpy()
+    for row in range(20):
+        here = given.iloc[row].notna().to_numpy()
+        slopes = np.linalg.solve(covariance[np.ix_(here, here)], covariance[np.ix_(here, ~here)])
+        expected = mean[~here] + (given.iloc[row].to_numpy()[here] - mean[here]) @ slopes
+        np.testing.assert_allclose(filled.iloc[row].to_numpy()[~here], expected, rtol=1e-9)
+    assert list(filled.index) == list(given.index)
 
 
 def test_iterations_run_out_is_said() -> None:

@@ -730,3 +730,21 @@ def test_any_text_in_a_cell_is_read_by_the_rules_or_refused(tmp_path, cell):
         assert found is pd.NA if code is None else found == code
     elif not re.fullmatch(r"[0-9.]+", cell.strip()):
         assert faults(path)[0].startswith("a.csv:2:foodaf: ")
+
+
+def test_a_label_that_means_two_codes_in_two_languages_is_refused(tmp_path):
+    source = (DATA / "forms.toml").read_text(encoding="utf-8")
+    assert '2 = "En desacuerdo"' in source
+    (tmp_path / "mine.toml").write_text(source.replace('2 = "En desacuerdo"', '2 = "Agree"'), encoding="utf-8")
+    path = write_csv(tmp_path / "a.csv", table(row(foodaf="agree")))
+    (fault,) = faults(path, read_instrument(tmp_path / "mine.toml"))
+    assert fault.startswith("a.csv:2:foodaf: 'agree' is the label of several codes, depending on the language; ")
+
+
+def test_the_first_row_of_a_workbook_is_the_header(tmp_path):
+    book = openpyxl.Workbook()
+    for number, cells in enumerate((list(row()), list(row().values())), start=3):
+        for column, cell in enumerate(cells, start=1):
+            book.active.cell(number, column, cell)
+    book.save(tmp_path / "a.xlsx")
+    assert faults(tmp_path / "a.xlsx") == ("a.xlsx: row 1 is empty; the first row must hold the column names",)

@@ -1,5 +1,7 @@
-# Oracle of analysis/exploratory.py. Run here, after reliability.R has written the data: Rscript exploratory.R
+# Oracle of analysis/exploratory.py. Run here: Rscript exploratory.R
 suppressMessages({library(psych); library(GPArotation); library(jsonlite)})
+source("data/factor_data.R")
+options(mc.cores = 1)  # fa.parallel draws in parallel processes otherwise, beyond the reach of set.seed
 
 complete <- function(file) { d <- read.csv(file.path("data", file)); d[complete.cases(d), ] }
 data <- list(bfi = complete("bfi.csv"), bfi_gaps = complete("bfi_gaps.csv"), sparse = complete("sparse.csv"))

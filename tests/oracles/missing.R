@@ -1,5 +1,5 @@
 # Oracle of analysis/missing.py, and of missing = "ml" in analysis/exploratory.py and analysis/reliability.py.
-# Run here, after reliability.R has written data/bfi_gaps.csv: Rscript missing.R
+# Run here: Rscript missing.R (data/bfi_gaps.csv is that of data/factor_data.R)
 #
 # Writes its second data set first:
 #   data/missing.csv   simulated: 200 people in two unequal groups, six 5-point items. The smaller group was asked
@@ -44,6 +44,30 @@ stages <- function(syntax, d) {
   suppressWarnings(do.call("cfa", c(list(syntax, d, missing = "robust.two.stage"), tight)))
 }
 
+# Two-stage standard errors of the quantities that a fitted model defines (Savalei & Bentler, 2009, equation 8):
+# (D'VD)^-1 D'V G VD (D'VD)^-1, G the sampling covariance of the saturated moments (sandwich, observed information).
+# lavaan 0.6-14 can only evaluate V at the saturated moments; with complete answers (se = "robust.sem"), and ours
+# with and without gaps, V is evaluated at the model's. First the same formula is shown to give lavaan's number.
+two_stage <- function(fit, d) {
+  h1 <- lavInspect(fit, "sampstat")
+  x <- as.matrix(d[rowSums(!is.na(d)) > 0, rownames(h1$cov)])
+  data <- fit@Data
+  gamma <- lavaan:::lav_mvnorm_missing_h1_omega_sw(Y = data@X[[1]], Mp = data@Mp[[1]],
+    Yp = fit@SampleStats@missing[[1]], Mu = h1$mean, Sigma = h1$cov, information = "observed")
+  duplicate <- lav_matrix_duplication(ncol(x))
+  slope <- lavInspect(fit, "delta")
+  labels <- unclass(lavaan:::lav_func_jacobian_complex(fit@Model@def.function, coef(fit, type = "free")))
+  errors <- function(sigma) {
+    k <- solve(sigma)
+    v <- lav_matrix_bdiag(k, t(duplicate) %*% (k %x% k) %*% duplicate / 2)
+    bread <- solve(t(slope) %*% v %*% slope) %*% t(slope) %*% v
+    sqrt(diag(labels %*% bread %*% gamma %*% t(bread) %*% t(labels)) / nrow(x))
+  }
+  pe <- parameterEstimates(fit)
+  stopifnot(max(abs(errors(h1$cov) - pe$se[pe$op == ":="])) < 1e-4 * max(errors(h1$cov)))
+  setNames(errors(fitted(fit)$cov), pe$label[pe$op == ":="])
+}
+
 scale <- function(d) {
   m <- moments(d)
   S <- m$covariance; dimnames(S) <- list(names(d), names(d))
@@ -76,7 +100,7 @@ scale <- function(d) {
     alpha_se = pick(sp, "alpha", "se"), alpha_standardised = a$total$std.alpha,
     alpha_standardised_saturated = pick(sp, "standard", "est"), alpha_standardised_se = pick(sp, "standard", "se"),
     item_rest = a$item.stats$r.drop, alpha_if_dropped = a$alpha.drop$raw_alpha,
-    omega = pick(pe, "omega", "est"), omega_se = pick(pe, "omega", "se"),
+    omega = pick(pe, "omega", "est"), omega_se = unname(two_stage(fit, d)["omega"]),
     loading = standardizedSolution(fit)$est.std[k])
 }
 
@@ -105,10 +129,11 @@ composite <- function(d, subscales) {
     paste0("omega_total := (", general, "+", particular, ")/(", general, "+", particular, "+", errors, ")")),
     d, missing = "robust.two.stage"), tight)))
   pe <- parameterEstimates(fit)
+  errors <- two_stage(fit, d)
   pick <- function(l, what) pe[[what]][pe$label == l]
   list(n = m$pairwise_n, alpha_stratified = 1 - sum(strata * (1 - alphas)) / sum(S),
-    omega_second_order = pick("omega", "est"), omega_second_order_se = pick("omega", "se"),
-    omega_total_second_order = pick("omega_total", "est"), omega_total_second_order_se = pick("omega_total", "se"))
+    omega_second_order = pick("omega", "est"), omega_second_order_se = unname(errors["omega"]),
+    omega_total_second_order = pick("omega_total", "est"), omega_total_second_order_se = unname(errors["omega_total"]))
 }
 
 factors <- function(d, k, fm, rotate) {

@@ -1,26 +1,9 @@
 # Oracle of analysis/reliability.py and analysis/confirmatory.py. Run here: Rscript reliability.R
-#
-# Writes its data first:
-#   data/bfi.csv       the first 1000 complete rows of the 25 items of psychTools::bfi
-#   data/bfi_gaps.csv  the first 300 rows of the same items, with their gaps
-#     (Revelle, W. (2023). psychTools, GPL (>= 2); answers from the SAPA project, sapa-project.org)
-#   data/sparse.csv    simulated: 150 people, six 5-point items, of which `s6` has two answers of three people
 suppressMessages({
   library(psych); library(psychTools); library(lavaan); library(semTools); library(jsonlite)
 })
 
-items <- psychTools::bfi[, 1:25]
-write.csv(items[complete.cases(items), ][1:1000, ], "data/bfi.csv", row.names = FALSE, na = "")
-write.csv(items[1:300, ], "data/bfi_gaps.csv", row.names = FALSE, na = "")
-set.seed(20)
-f <- rnorm(150)
-x <- sapply(c(.8, .7, .7, .6, .5), function(l) {
-  as.integer(cut(l * f + sqrt(1 - l^2) * rnorm(150), c(-Inf, -1.5, -.5, .4, 1.2, Inf)))
-})
-s6 <- rep(4L, 150)
-s6[order(.7 * f + .7 * rnorm(150))[1:3]] <- c(1L, 2L, 2L)
-write.csv(data.frame(setNames(as.data.frame(x), paste0("s", 1:5)), s6 = s6), "data/sparse.csv", row.names = FALSE)
-
+source("data/factor_data.R")
 bfi <- read.csv("data/bfi.csv")
 gaps <- read.csv("data/bfi_gaps.csv")
 sparse <- read.csv("data/sparse.csv")
