@@ -173,15 +173,14 @@ def _html_table(text: pd.DataFrame) -> str:
     """Return a table with one row of headings and row headings that screen readers can read out."""
     names = [str(name).replace("_", " ") if name is not None else "" for name in text.index.names]
     head = "".join(f"<th scope='col'>{escape(str(name))}</th>" for name in [*names, *text.columns])
-    rows, before = [], None
+    rows: list[str] = []
+    before: tuple[Any, ...] = ()
     for key, cells in zip(text.index, text.to_numpy(dtype=object), strict=True):
         labels = key if isinstance(key, tuple) else (key,)
         # A label that stands above already is not repeated for the eye.
-        same = [before is not None and before[: depth + 1] == labels[: depth + 1] for depth in range(len(labels) - 1)]
-        ths = [
-            f"<th scope='row'>{'' if old else escape(str(label))}</th>"
-            for label, old in zip(labels, [*same, False], strict=True)
-        ]
+        depths = range(1, len(labels) + 1)
+        shown = ["" if before and n < len(labels) and before[:n] == labels[:n] else labels[n - 1] for n in depths]
+        ths = [f"<th scope='row'>{escape(str(label))}</th>" for label in shown]
         rows.append(f"<tr>{''.join(ths)}{''.join(f'<td>{escape(str(cell))}</td>' for cell in cells)}</tr>")
         before = labels
     return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
