@@ -335,7 +335,7 @@ def change_model(values: pd.Series, rows: pd.DataFrame) -> ChangeModel:
     --------
     >>> rows = pd.DataFrame({"wave": [0, 0, 0, 1, 1, 1], "person": list("abcabd")})
     >>> change_model(pd.Series([50.0, 60, 55, 58, 63, 61]), rows).contrasts["estimate"].round(2).to_dict()
-    {'change': 5.85}
+    {'change': 5.57}
     """
     notes: list[str] = []
     used = rows.loc[values.dropna().index].copy()
@@ -460,11 +460,11 @@ def _rows(before: Responses, after: Responses, links: ExactLinks, notes: list[st
             )
     elif before.instrument.forms:
         notes.append("The forms were taken together: a changed mix of people may read as change.")
-    rows = rows.join(_places(people, person, notes))
+    rows = rows.join(_places(people, notes))
     return rows.join(_programme(people, rows, notes))
 
 
-def _places(people: pd.DataFrame, person: np.ndarray, notes: list[str]) -> pd.DataFrame:
+def _places(people: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
     """Return organisation and team, where there are several, each with a level in every row."""
     places = pd.DataFrame(index=people.index)
     outer = ""
@@ -475,12 +475,9 @@ def _places(people: pd.DataFrame, person: np.ndarray, notes: list[str]) -> pd.Da
         if given.nunique() < 2:
             notes.append(f"There is {'no' if given.isna().all() else 'one'} {name}: nothing can vary between them.")
             continue
-        level = (outer + given).astype(object)
-        blank = given.isna().to_numpy()
-        if blank.any():
-            notes.append(f"{name} is blank in some answers: each of these people stands alone there.")
-            level = level.where(~blank, [f"person {number}" for number in person])
-        places[name] = level
+        if given.isna().any():
+            notes.append(f"{name} is blank in some answers: these were taken together, as one {name}.")
+        places[name] = (outer + given.fillna("(blank)")).astype(object)
         outer = places[name].astype("string") + "/"
     return places
 

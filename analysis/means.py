@@ -112,10 +112,10 @@ def mean_scores(
 
 def common_strata(strata: pd.Series, groups: pd.DataFrame) -> list[object]:
     """Return the strata that occur in every group, such as the forms present at both waves."""
-    if strata.empty:
-        return []
-    present = pd.crosstab(strata, [groups[name] for name in groups]).gt(0).all(axis=1)
-    return list(present.index[present])
+    number = groups.groupby(list(groups.columns), observed=True).ngroup()
+    number = number[number >= 0]  # no group: a grouping variable is missing
+    occurs_in = number.groupby(strata).nunique()
+    return list(occurs_in.index[occurs_in == number.nunique()])
 
 
 def _mean(

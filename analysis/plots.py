@@ -313,7 +313,9 @@ def intervals(
         axes.invert_yaxis()
         axes.set_xlabel(unit)
         if len(labels) > 1:
-            figure.legend(loc="outside upper center", ncol=len(labels), frameon=False, bbox_to_anchor=(0.5, 1.06))
+            figure.legend(
+                loc="outside upper center", ncol=1, frameon=False, bbox_to_anchor=(0.5, 1 + 0.06 * len(labels))
+            )
         figure.tight_layout()
     return axes
 

@@ -176,7 +176,13 @@ def table(
     if shown.table.empty:
         say(release, f"{shown.title}: nothing of this may be shown, or there is nothing.")
         return shown
-    shown = replace(shown, notes=tuple(_without_small_counts(note, release.floor) for note in shown.notes))
+    # What suppression says of fields that are not released here is no news to a reader.
+    told = [note for note in shown.notes if not note.startswith("Not looked at for small groups")]
+    shown = replace(
+        shown,
+        method=_without_small_counts(shown.method, release.floor),
+        notes=tuple(_without_small_counts(note, release.floor) for note in told),
+    )
     _display(shown)
     _file(release, "table", name, title=shown.title, method=shown.method, notes=list(shown.notes))
     if release.folder is not None:

@@ -8,6 +8,8 @@ import json
 import os
 import platform
 import shutil
+import subprocess
+import sys
 import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -136,31 +138,20 @@ def run_notebooks(parameters: dict[str, Any], work: Path, *, progress: bool = Fa
 
 
 def _run_notebook(source: Path, executed: Path, parameters: dict[str, Any]) -> None:
-    import papermill
-    from papermill.exceptions import PapermillExecutionError
-    from traitlets.config import Config
-
-    # No `cwd`: papermill would change that of this process, in which other threads run.
-    # Kernels are talked to through files where the system has such sockets: nothing listens on a port.
-    # The folder is a short one, since the name of a socket may have about a hundred characters.
-    try:
-        with tempfile.TemporaryDirectory(prefix="pwiq-") as sockets:
-            transport = {"transport": "ipc", "ip": f"{sockets}/kernel"} if os.name == "posix" else {}
-            papermill.execute_notebook(
-                str(source),
-                str(executed),
-                parameters=parameters,
-                kernel_name="python3",
-                progress_bar=False,
-                log_output=False,
-                extra_arguments=["--log-level=CRITICAL"],
-                config=Config({"KernelManager": transport}),
-            )
-    except PapermillExecutionError as error:
+    order = {"source": str(source), "executed": str(executed), "parameters": parameters}
+    done = subprocess.run(
+        [sys.executable, "-m", "analysis.run_notebook"],
+        input=json.dumps(order),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        said = (done.stdout.strip() or done.stderr.strip()).splitlines()
         raise ValueError(
-            f"notebook {source.name} stopped in cell {error.cell_index}: {error.ename}: {error.evalue}. "
+            f"notebook {source.name} stopped in {said[-1] if said else 'its kernel'}. "
             "This is a fault of the software; please report it with the message."
-        ) from error
+        )
 
 
 def _refuse_existing(target: Path, *, force: bool) -> None:

@@ -81,7 +81,7 @@ class Result:
         return (
             f"<figure class='result'><figcaption>{escape(self.title)}</figcaption>"
             f"<div class='table' tabindex='0'>{_html_table(formatted(self.table))}</div>"
-            f"<p class='method'>{escape(self.method)}</p>{notes}</figure>"
+            f"{notes}<details><summary>Method</summary><p class='method'>{escape(self.method)}</p></details></figure>"
         )
 
 
@@ -186,17 +186,25 @@ def _html_table(text: pd.DataFrame) -> str:
     return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
 
 
-def _decimals(values: list[Any]) -> int:
-    """Return how many decimals the numbers of a column are shown with."""
+def _decimals(values: list[Any]) -> int | None:
+    """Return how many decimals the numbers of a column are shown with; None: each as its size needs.
+
+    A column whose sizes lie far apart (a chi-square above an RMSEA) has no common number of decimals.
+    """
     numbers = (float(value) for value in values if isinstance(value, float | np.floating))
     sizes = [abs(number) for number in numbers if abs(number) < _LARGE]
     largest = max(sizes, default=0.0)
-    most = 3 if largest < 2 else 2 if largest < 100 else 1
-    needed = (len(f"{size:.{most}f}".rstrip("0").split(".")[1]) for size in sizes)
+    if largest >= 100 and any(0 < size < 1 for size in sizes):
+        return None
+    needed = (len(f"{size:.{_most(largest)}f}".rstrip("0").split(".")[1]) for size in sizes)
     return max([1, *needed])
 
 
-def _cell(value: Any, *, is_p: bool, decimals: int) -> str:
+def _most(size: float) -> int:
+    return 3 if size < 2 else 2 if size < 100 else 1
+
+
+def _cell(value: Any, *, is_p: bool, decimals: int | None) -> str:
     if value is None or value is pd.NA or value is pd.NaT or (isinstance(value, float) and np.isnan(value)):
         return _MISSING
     if isinstance(value, bool | np.bool_):
@@ -212,10 +220,10 @@ def _p_value(p: float) -> str:
     return "< .001" if p < 0.001 else f"{p:.3f}".removeprefix("0")
 
 
-def _number(value: float, decimals: int) -> str:
+def _number(value: float, decimals: int | None) -> str:
     if np.isinf(value):
         return "∞" if value > 0 else "−∞"
     if abs(value) >= _LARGE or 0 < abs(value) < _SMALL:
         return f"{value:.2e}"
-    text = f"{value:.{decimals}f}"
+    text = f"{value:.{_most(abs(value)) if decimals is None else decimals}f}"
     return text.removeprefix("-") if float(text) == 0 else text

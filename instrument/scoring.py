@@ -75,7 +75,7 @@ def score(
     Raises
     ------
     ValueError
-        If ``metric`` or ``items`` is none of these, or an id is unknown.
+        If ``metric`` or ``items`` is none of these, an id is unknown, or there is no short form.
 
     Notes
     -----
@@ -149,6 +149,8 @@ def _chosen_items(instrument: Instrument, items: str | Sequence[str]) -> set[str
     if items == "common":
         return set(instrument.common_items)
     if items == "short":
+        if not instrument.short_items:
+            raise ValueError(f"items='short' needs items marked short, and {instrument.id} has none; use 'own'")
         return set(instrument.short_items)
     if isinstance(items, str):
         raise ValueError(f"items must be 'own', 'common', 'short' or a list of item ids; got {items!r}")

@@ -488,17 +488,23 @@ def _draw_wave(
     background["organisation"] = [f"org{number + 1:02d}" for number in people["organisation"].to_numpy()[rows]]
     background["team"] = [f"team{number + 1:02d}" for number in people["team"].to_numpy()[rows]]
     background["programme"] = pd.array(people["programme"].to_numpy()[rows], dtype="Int64")
-    codes_of = [np.array(instrument.response_scales[item.scale].codes) for item in instrument.items]
-    answers = np.column_stack([codes_of[item][categories[:, item]] for item in range(len(codes_of))])
-    values = pd.DataFrame(answers, index=index, columns=list(instrument.items.ids)).astype("Int64")
-    off_scale = pd.DataFrame(pd.NA, index=index, columns=values.columns, dtype="string")
-    values, off_scale = _draw_missing(population, instrument, background, values, off_scale, rng)
+    forms = background["form"].to_numpy() if population.forms else np.full(len(rows), _EVERYONE)
+    unanswered, reasons = _draw_missing(population, instrument, forms, rng)
+    answers, off_scale = {}, {}
+    for position, item in enumerate(instrument.items):
+        codes_of_item = np.array(instrument.response_scales[item.scale].codes, dtype=np.int64)
+        answers[item.id] = pd.arrays.IntegerArray(codes_of_item[categories[:, position]], unanswered[:, position])
+        off_scale[item.id] = pd.array(reasons[:, position], dtype="string")
     others = _draw_questions(population, instrument, background, traits, rows, wave, rng)
     coded = codes[wave].iloc[rows].set_axis(index) if codes else pd.DataFrame(index=index)
     background = pd.concat([background, others, coded], axis=1)
     background["careless"] = pd.array(careless, dtype="string")
     return Responses(
-        instrument=instrument, answers=values, people=background, off_scale=off_scale, ledger=pd.DataFrame()
+        instrument=instrument,
+        answers=pd.DataFrame(answers, index=index),
+        people=background,
+        off_scale=pd.DataFrame(off_scale, index=index),
+        ledger=pd.DataFrame(),
     )
 
 
@@ -538,40 +544,33 @@ def _ends(count: int) -> Floats:
 
 
 def _draw_missing(
-    population: Population,
-    instrument: Instrument,
-    background: pd.DataFrame,
-    values: pd.DataFrame,
-    off_scale: pd.DataFrame,
-    rng: np.random.Generator,
-) -> tuple[pd.DataFrame, pd.DataFrame]:
+    population: Population, instrument: Instrument, forms: npt.NDArray[Any], rng: np.random.Generator
+) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.object_]]:
+    """Return person × item: whether there is no answer on the scale, and the reason where one was given."""
     stated = population.missing
-    shape = values.shape
-    forms = background["form"].to_numpy() if population.forms else np.full(len(values), _EVERYONE)
-    reasons = np.full(shape, None, dtype=object)
+    shape = (len(forms), len(instrument.items))
     chance, draw = np.zeros(shape), rng.random(shape)
+    unasked = np.zeros(shape, dtype=bool)
     for form in set(forms):
         known = stated.dont_know.get(str(form), {})
         chance[forms == form] = [known.get(item.subscale, known.get("default", 0.0)) for item in instrument.items]
-    reasons[draw < chance] = "dont_know"
+        unasked[forms == form] = [bool(population.forms) and form not in item.forms for item in instrument.items]
     apply = np.array([stated.does_not_apply.get(str(form), 0.0) for form in forms])[:, None]
-    reasons[(draw >= chance) & (draw < chance + apply)] = "does_not_apply"
     blank = rng.random(shape) < stated.blank
     stops = rng.random(shape[0]) < stated.stops_early
     last = rng.integers(shape[1] // 4, shape[1], size=shape[0])
     blank |= stops[:, None] & (np.arange(shape[1])[None, :] > last[:, None])
-    unasked = np.zeros(shape, dtype=bool)
-    for form in population.forms:
-        unasked[forms == form] = [form not in item.forms for item in instrument.items]
-    reasons[blank | unasked] = None
-    offered = {
-        item.id: {off.reason for off in instrument.response_scales[item.scale].off_scale} for item in instrument.items
-    }
-    for position, name in enumerate(values.columns):
-        keep = np.array([reason in offered[name] for reason in reasons[:, position]])
-        reasons[~keep, position] = None
-    off_scale = pd.DataFrame(reasons, index=values.index, columns=values.columns).astype("string")
-    return values.mask(blank | unasked | off_scale.notna().to_numpy()), off_scale
+    reasons = np.full(shape, None, dtype=object)
+    for reason, where in (
+        ("dont_know", draw < chance),
+        ("does_not_apply", (draw >= chance) & (draw < chance + apply)),
+    ):
+        offered = [
+            any(off.reason == reason for off in instrument.response_scales[item.scale].off_scale)
+            for item in instrument.items
+        ]
+        reasons[where & np.array(offered) & ~blank & ~unasked] = reason
+    return blank | unasked | (reasons != None), reasons  # noqa: E711 (element by element)
 
 
 def _draw_codes(population: Population, people: pd.DataFrame, rng: np.random.Generator) -> dict[int, pd.DataFrame]:

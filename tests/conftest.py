@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -70,9 +71,7 @@ def run_inline(source: Path, executed: Path, parameters: dict[str, Any]) -> None
 @pytest.fixture
 def inline_notebooks(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Let `run_report` run its notebooks inside the test process, one after the other."""
-    import analysis.report as _  # the module, not the function of the package
-
-    module = __import__("sys").modules["analysis.report"]
+    module = importlib.import_module("analysis.report")
     monkeypatch.setattr(module, "_run_notebook", run_inline)
     monkeypatch.setattr(module.os, "cpu_count", lambda: 1)
     return

@@ -156,7 +156,7 @@ def recovered(estimates, truth):
 
 @cache
 def drawn():
-    return [simulate(smaller(POPULATION), seed=seed, instrument=PWIQ).values() for seed in range(24)]
+    return [simulate(smaller(POPULATION), seed=seed, instrument=PWIQ).values() for seed in range(20)]
 
 
 @cache

@@ -157,11 +157,12 @@ def test_check_instrument_takes_a_path_either_way(given: list[str], root: Path, 
 def test_check_instrument_names_every_contradiction_at_once(root: Path, tmp_path: Path, capsys: Captured) -> None:
     broken = tmp_path / "broken.toml"
     text = (root / "tests/data/small.toml").read_text(encoding="utf-8")
-    text = text.replace('subscale = "rest"', 'subscale = "sleep"', 1).replace('status = "draft"', 'status = "done"', 1)
+    text = text.replace('subscale = "rest"', 'subscale = "sleep"', 1)
+    text = text.replace('subscale = "trust"', 'subscale = "hope"', 1)
     broken.write_text(text, encoding="utf-8")
     said = refusal(["check-instrument", str(broken)], capsys)
     assert "sleep" in said
-    assert "done" in said
+    assert "hope" in said
     assert said.count("broken.toml:") >= 2
 
 
@@ -468,23 +469,21 @@ def test_a_disk_that_fills_up_leaves_no_part_of_a_file(
 # simulate
 
 
-def small_population(root: Path, folder: Path) -> Path:
-    return Path(shutil.copyfile(root / "sample_data/population.toml", folder / "population.toml"))
-
-
-def test_simulate_writes_the_same_bytes_and_refuses_to_overwrite(root: Path, tmp_path: Path, capsys: Captured) -> None:
-    """That the bytes are those of `sample_data` is tested with the simulation itself."""
-    population, out = small_population(root, tmp_path), tmp_path / "out"
-    call = ["simulate", str(population), "--out", str(out), "--seed", "7"]
-    assert main(call) == 0
+def test_simulate_refuses_to_overwrite_and_names_what_it_wrote(root: Path, tmp_path: Path, capsys: Captured) -> None:
+    """That it writes the bytes of `sample_data` is tested with the simulation itself."""
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "truth.csv").write_text("mine", encoding="utf-8")
+    call = ["simulate", str(root / "sample_data/population.toml"), "--out", str(out), "--seed", "7"]
+    assert "truth.csv exist; choose another folder or add --force" in refusal(call, capsys)
+    assert names(out) == ["truth.csv"]
+    assert (out / "truth.csv").read_text(encoding="utf-8") == "mine"
+    assert main([*call, "--force"]) == 0
     printed = capsys.readouterr().out.splitlines()
     assert sorted(Path(line).name for line in printed) == names(out)
     assert {"baseline.csv", "followup.csv", "null_baseline.csv", "truth.csv"} <= set(names(out))
-    first = {path.name: path.read_bytes() for path in out.iterdir()}
-    assert "exist; choose another folder or add --force" in refusal(call, capsys)
-    assert main([*call, "--force"]) == 0
-    assert {path.name: path.read_bytes() for path in out.iterdir()} == first
-    assert main(["score", str(out / "followup.csv"), "--out", str(tmp_path / "s.csv")]) == 0
+    assert (out / "baseline.csv").read_bytes() != (root / "sample_data/baseline.csv").read_bytes(), "another seed"
+    assert json.loads((out / "baseline.about.json").read_text(encoding="utf-8"))["seed"] == 7
 
 
 # report: only what it refuses; what it writes is tested with the report

@@ -228,7 +228,7 @@ def test_confidence_sets_the_width_alone(data: pd.DataFrame) -> None:
     assert "99% intervals" in mean_scores(data[["role"]], confidence=0.99).method
 
 
-RUNS = 400
+RUNS = 250
 
 
 def covered(*, clustered: bool, seed: int) -> float:
@@ -243,15 +243,15 @@ def covered(*, clustered: bool, seed: int) -> float:
 
 
 def test_intervals_that_know_the_teams_hold_the_truth_as_often_as_they_say() -> None:
-    # 400 runs have a Monte Carlo error of 1.1 points at 95 %; CR1 with 30 unequal teams is known to cover
-    # a little less than 95 % (Cameron and Miller 2015, section VI), so 91–98 is asked for.
-    assert 0.91 <= covered(clustered=True, seed=1) <= 0.98
+    # 250 runs have a Monte Carlo error of 1.4 points at 95 %; CR1 with 30 unequal teams is known to cover
+    # a little less than 95 % (Cameron and Miller 2015, section VI), so 90–98.5 is asked for.
+    assert 0.90 <= covered(clustered=True, seed=1) <= 0.985
     # The same bounds catch an interval that takes the people as independent.
     assert covered(clustered=False, seed=1) < 0.88
 
 
 def test_intervals_of_small_unequal_forms_hold_the_truth_too() -> None:
-    """Nine, four and one: with each form's variance divided by n, not n − 1, this covered 80 %."""
+    """Nine, four and one: with the form of one person adding nothing to the variance, this covered 66 %."""
     random = np.random.default_rng(2)
     form = pd.Series(["P"] * 9 + ["C"] * 4 + ["M"])
     level = form.map({"P": 40.0, "C": 50.0, "M": 60.0}).to_numpy()[:, None]

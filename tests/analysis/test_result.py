@@ -63,7 +63,9 @@ def test_a_number_is_rounded_by_its_size(value: object, text: str) -> None:
     [
         ([0.5, 0.25, -1.2345], ["0.500", "0.250", "-1.234"]),
         ([0.1234, 55.555], ["0.12", "55.55"]),
-        ([0.1234, 55.555, 100.0], ["0.1", "55.6", "100.0"]),
+        ([1.1234, 55.555, 100.0], ["1.1", "55.6", "100.0"]),
+        # A chi-square above an RMSEA: no number of decimals suits both.
+        ([0.1234, 55.555, 1234.56], ["0.123", "55.55", "1234.6"]),
         ([3.0, 4.0, None], ["3.0", "4.0", "–"]),
         ([0.1234, 2_500_000.0, float("inf")], ["0.123", "2.50e+06", "∞"]),
         ([3, 0.1234], ["3", "0.123"]),
@@ -160,19 +162,9 @@ def test_nothing_in_the_html_is_markup_but_our_own() -> None:
     )
     html = Result(title=NASTY, table=table, method=NASTY, notes=(NASTY,))._repr_html_()
     assert "<script" not in html
-    assert set(re.findall(r"<(\w+)", html)) <= {
-        "figure",
-        "figcaption",
-        "div",
-        "table",
-        "thead",
-        "tbody",
-        "tr",
-        "th",
-        "td",
-        "p",
-    }
-    # In full in each of its seven places: title, column, two index labels, its name, cell, method, note.
+    ours = {"figure", "figcaption", "div", "table", "thead", "tbody", "tr", "th", "td", "p", "details", "summary"}
+    assert set(re.findall(r"<(\w+)", html)) <= ours
+    # In full in each of its places: title, column, two index labels, a level's name, cell, method, note.
     assert unescape(html).count(NASTY) == 8
     assert "&lt; .001" in html
 
@@ -184,7 +176,8 @@ def test_the_html_has_every_cell_and_is_well_formed() -> None:
     root = ET.fromstring(result(table, notes=("first", "second"))._repr_html_())
     assert root.get("class") == "result"
     assert [cell.text for cell in root.iter("td")] == ["0.12", "3", "55.55", "4"]
-    assert [part.text for part in root.iter("p")] == ["M.", "first", "second"]
+    assert [part.text for part in root.iter("p") if part.get("class") == "note"] == ["first", "second"]
+    assert [part.text for part in root.iter("p") if part.get("class") == "method"] == ["M."]
 
 
 def test_a_result_cannot_be_changed_and_takes_names_only() -> None:

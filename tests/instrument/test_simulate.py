@@ -784,3 +784,9 @@ def test_a_key_that_nobody_knows_is_refused_with_its_place(stated):
         simulate(stated | {"design": stated["design"] | {"organizations": 3}}, seed=1)
     with pytest.raises(ValueError, match=r"design\.teams"):
         simulate(stated | {"design": stated["design"] | {"teams": 0}}, seed=1)
+
+
+def test_a_short_score_is_refused_where_nothing_is_marked_short():
+    small = simulate(read_population("tests/data/small_population.toml"), seed=1)["baseline"]
+    with pytest.raises(ValueError, match="wellteam has none; use 'own'"):
+        score(small, items="short")
