@@ -116,9 +116,10 @@ def _parser() -> argparse.ArgumentParser:
         _simulate,
         "rewrite the sample data from its population",
         "pwiq simulate sample_data/population.toml --out sample_data --force",
+        instrument=None,
     )
     command.add_argument("population", type=Path, help="the population's TOML file")
-    command.add_argument("--seed", type=int, default=20261122, help="seed of the random draws (default: %(default)s)")
+    command.add_argument("--seed", type=int, default=1, help="seed of the random draws (default: %(default)s)")
     _add_out(command, "folder to write to")
 
     command = _add(
@@ -150,7 +151,9 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add(commands: object, name: str, run: object, summary: str, example: str) -> argparse.ArgumentParser:
+def _add(
+    commands: object, name: str, run: object, summary: str, example: str, *, instrument: str | None = "pwiq"
+) -> argparse.ArgumentParser:
     command: argparse.ArgumentParser = commands.add_parser(  # type: ignore[attr-defined]
         name,
         help=summary,
@@ -160,8 +163,9 @@ def _add(commands: object, name: str, run: object, summary: str, example: str) -
     )
     command.add_argument(
         "--instrument",
-        default="pwiq",
-        help="the questionnaire: a name that ships with the package, or a path (default: %(default)s)",
+        default=instrument,
+        help="the questionnaire: a name that ships with the package, or a path "
+        f"(default: {instrument or 'the one that the population names'})",
     )
     command.set_defaults(run=run)
     return command
@@ -221,11 +225,11 @@ def _score(options: argparse.Namespace) -> None:
     people = responses.people.reindex(columns=keys)
     table = spreadsheet_safe(people).join(scores)
     _write_text(table.to_csv(index=False, lineterminator="\n"), options)
-    print(_score_summary(options.out, scores, responses.ledger))
+    total = next((rule.id for rule in instrument.scores if rule.kind == "total"), scores.columns[-1])
+    print(_score_summary(options.out, total, scores, responses.ledger))
 
 
-def _score_summary(out: Path, scores: pd.DataFrame, ledger: pd.DataFrame) -> str:
-    total = scores.columns[-1] if "integration" not in scores else "integration"
+def _score_summary(out: Path, total: str, scores: pd.DataFrame, ledger: pd.DataFrame) -> str:
     lines = [
         f"{out}: {len(scores)} responses; {scores[total].notna().sum()} of them have a score for {total}.",
         "This is working data about single people: do not share it. `pwiq report` makes what may be shared.",
@@ -237,14 +241,24 @@ def _score_summary(out: Path, scores: pd.DataFrame, ledger: pd.DataFrame) -> str
             f"  {became}: {len(rows)} columns, {counts['answered']} cells answered, {counts['blank']} blank, "
             f"{counts['off_scale']} beside the scale"
         )
-    lines += [f"  {row.column}: {row.note}" for row in ledger.itertuples() if row.note]
+    for column, said in (
+        ("labels_read", "cells held the label of an answer, which was read as its code"),
+        ("off_scale_not_asked", "cells hold an answer beside the scale to an item that the form does not ask"),
+    ):
+        if ledger[column].sum():
+            lines.append(f"  {ledger[column].sum()} {said}")
+    # What an item's note counts (reasons beside the scale) stands in the sums above.
+    lines += [f"  {row.column}: {row.note}" for row in ledger.itertuples() if row.note and row.became != "item"]
     return "\n".join(lines)
 
 
 def _simulate(options: argparse.Namespace) -> None:
     from instrument.sample_data import write_sample_data
 
-    for path in write_sample_data(options.population, options.out, seed=options.seed, force=options.force):
+    written = write_sample_data(
+        options.population, options.out, seed=options.seed, force=options.force, instrument=options.instrument
+    )
+    for path in written:
         print(path)
 
 

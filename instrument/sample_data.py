@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from instrument.definition import read_instrument
+from instrument.definition import Instrument, read_instrument
 from instrument.files import write_whole
 from instrument.responses import Responses
 from instrument.simulate import Population, read_population, simulate, without_effect
@@ -17,7 +17,9 @@ from instrument.simulate import Population, read_population, simulate, without_e
 _TRUTH = ["person", "careless"]
 
 
-def write_sample_data(population: Path, out: Path, *, seed: int, force: bool = False) -> list[Path]:
+def write_sample_data(
+    population: Path, out: Path, *, seed: int, force: bool = False, instrument: str | Path | None = None
+) -> list[Path]:
     """Write baseline, follow-up, their truth, and a null set in which nothing changed.
 
     Parameters
@@ -30,6 +32,8 @@ def write_sample_data(population: Path, out: Path, *, seed: int, force: bool = F
         Of the main set; the null set takes ``seed + 1``, so that it is another sample.
     force : bool
         Overwrite files that exist.
+    instrument : str or path, optional
+        The questionnaire's definition. Default: the one that the population names.
 
     Returns
     -------
@@ -42,7 +46,7 @@ def write_sample_data(population: Path, out: Path, *, seed: int, force: bool = F
         If a file exists and ``force`` is false; nothing is written then.
     """
     stated = read_population(population)
-    files = _texts(stated, seed, population.name)
+    files = _texts(stated, read_instrument(instrument or stated.instrument), seed, population.name)
     paths = {out / name: text for name, text in files.items()}
     existing = sorted(str(path) for path in paths if path.exists())
     if existing and not force:
@@ -69,8 +73,7 @@ def canonical_table(responses: Responses) -> pd.DataFrame:
     return pd.concat([responses.people[keys], answers, responses.people[others]], axis=1)
 
 
-def _texts(population: Population, seed: int, source: str) -> dict[str, str]:
-    instrument = read_instrument(population.instrument)
+def _texts(population: Population, instrument: Instrument, seed: int, source: str) -> dict[str, str]:
     files: dict[str, str] = {}
     for prefix, stated, its_seed in (("", population, seed), ("null_", without_effect(population), seed + 1)):
         waves = simulate(stated, seed=its_seed, instrument=instrument)

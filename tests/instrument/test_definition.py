@@ -244,7 +244,11 @@ IN_FORMS = [
         "forms.CS.without: a short form leaves out what its full",
     ),
     ("[forms.CS]", "[forms.pS]", "forms: two forms have the same id but for case"),
-    ('without = ["foodb"]', 'without = ["fooda", "foodb"]', "scores.food: form C asks 0 of its items, fewer than the minimum of 1"),
+    (
+        'without = ["foodb"]',
+        'without = ["fooda", "foodb"]',
+        "scores.food: form C asks 0 of its items, fewer than the minimum of 1",
+    ),
     (
         'wording = "barrier"\nreverse = true\nshort = true',
         'wording = "barrier"\nreverse = true',

@@ -17,7 +17,7 @@ from instrument.simulate import read_population, without_effect
 
 SHIPPED = Path("sample_data")
 POPULATION = SHIPPED / "population.toml"
-SEED = 20261122
+SEED = 1
 WAVES = ("baseline", "followup")
 FILES = {f"{prefix}{wave}.{end}" for prefix in ("", "null_") for wave in WAVES for end in ("csv", "about.json")} | {
     "truth.csv"
