@@ -16,7 +16,7 @@ from analysis.mixed import MixedFit, contrast, fit_mixed
 from analysis.result import Result
 from instrument.definition import Catalogue, Instrument, ScoreRule
 from instrument.responses import Responses
-from instrument.scoring import Metric, score
+from instrument.scoring import Metric, comparable_items, score
 
 Link = Literal["code", "person"]
 Items = Literal["own", "common", "short"] | Sequence[str]
@@ -381,23 +381,18 @@ def _check_waves(before: Responses, after: Responses) -> None:
 
 
 def _chosen_items(before: Responses, after: Responses, items: Items | None, notes: list[str]) -> Items:
-    instrument = before.instrument
-    short = {form.id for form in instrument.forms if form.is_short}
-    used = set().union(*(wave.people["form"].unique() for wave in (before, after))) if instrument.forms else set()
-    mixed = bool(used & short and used - short)
+    comparable = comparable_items(before, after)
     if items is not None:
-        if mixed and items != "short":
+        if comparable == "short" and items != "short":
             notes.append(
                 "The waves mix long and short forms, which were scored by different rules: items='short' scores alike."
             )
         return items
-    if mixed:
+    if comparable == "short":
         notes.append("The waves mix long and short forms: everyone was scored on the items of the short form.")
-        return "short"
-    if len(instrument.full_forms) > 1:
-        notes.append(f"Scored on the {len(instrument.common_items)} items that all full forms ask.")
-        return "common"
-    return "own"
+    if comparable == "common":
+        notes.append(f"Scored on the {len(before.instrument.common_items)} items that all full forms ask.")
+    return comparable
 
 
 def _negative_control(instrument: Instrument, facets: Sequence[str]) -> ScoreRule:

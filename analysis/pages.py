@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ from analysis.release import Shown
 from instrument.definition import Instrument
 from instrument.files import write_whole
 
+TEMPLATES = Path(__file__).parent / "templates"
 _AUDIENCES = {"internal": "people in the service itself", "external": "people outside the service"}
 
 
@@ -28,7 +31,7 @@ def write_pages(
     from jinja2 import Environment, FileSystemLoader
 
     environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -49,7 +52,7 @@ def write_pages(
         "readers": _AUDIENCES[audience],
         "floor": FLOORS[audience],
         "provenance": provenance,
-        "style": (Path(__file__).parent / "templates" / "style.css").read_text(encoding="utf-8"),
+        "style": (TEMPLATES / "style.css").read_text(encoding="utf-8"),
         "language": language,
     }
     for entry in contents:
@@ -65,6 +68,7 @@ def write_pages(
         headlines=[item.text for item in shown if item.kind == "sentence" and item.headline],
         pictures=[item for item in shown if item.kind == "figure" and item.headline],
         methods=_methods(shown),
+        references=_references(_methods(shown)),
         tables=[item for item in shown if item.kind == "table"],
     )
     write_whole(folder / "index.html", index)
@@ -105,5 +109,20 @@ def _title(blocks: list[dict[str, Any]], name: str) -> str:
 
 
 def _methods(shown: list[Shown]) -> list[str]:
-    """Return each method's sentence once, in the order of the report."""
-    return list(dict.fromkeys(item.method for item in shown if item.kind == "table" and item.method))
+    """Return each method's sentence once, in the order of the report; the same with other numbers counts as the same."""
+    sentences: dict[str, str] = {}
+    for item in shown:
+        if item.kind == "table" and item.method:
+            sentences.setdefault(re.sub(r"\d+", "#", item.method), item.method)
+    return list(sentences.values())
+
+
+def _references(methods: list[str]) -> list[str]:
+    """Return the references that the methods cite: those whose first author stands near their year."""
+    known = tomllib.loads((TEMPLATES / "references.toml").read_text(encoding="utf-8"))["reference"]
+    cited = " ".join(methods)
+    return [
+        str(reference["text"])
+        for reference in known
+        if re.search(rf"\b{reference['author']}\b(?:[^;.)]|al\.){{0,60}}?\b{reference['year']}\b", cited)
+    ]

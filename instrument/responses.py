@@ -92,3 +92,12 @@ def question_columns(question: Question, instrument: Instrument) -> tuple[str, .
         return (question.id,)
     scale = instrument.response_scales[question.scale]
     return tuple(f"{question.id}{code}" for code in scale.labels)
+
+
+def items_asked(responses: Responses) -> tuple[str, ...]:
+    """Return the ids of the items that at least one of the forms present asks."""
+    instrument = responses.instrument
+    if not instrument.forms:
+        return instrument.items.ids
+    present = set(responses.people["form"])
+    return tuple(item.id for item in instrument.items if present & set(item.forms))

@@ -104,6 +104,21 @@ def score(
     return pd.DataFrame(scores, index=responses.answers.index)
 
 
+def comparable_items(*several: Responses) -> Literal["own", "common", "short"]:
+    """Return the items on which all of these responses can be compared: what `score` takes as ``items``.
+
+    ``"short"`` where long and short forms are mixed, ``"common"`` where the definition has several
+    full forms, else ``"own"``.
+    """
+    instrument = several[0].instrument
+    if instrument.forms:
+        short = {form.id for form in instrument.forms if form.is_short}
+        present = set().union(*(responses.people["form"] for responses in several))
+        if present & short and present - short:
+            return "short"
+    return "common" if len(instrument.full_forms) > 1 else "own"
+
+
 def score_scale(instrument: Instrument, name: str, *, metric: Metric = "pomp") -> tuple[float, float]:
     """Return the lowest and the highest value that a score can take.
 

@@ -7,7 +7,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
@@ -23,6 +23,19 @@ def root() -> Path:
     return ROOT
 
 
+def leave_out(why: str) -> NoReturn:
+    """Leave a test out and say why; where all tools must be there (PWIQ_ALL_TOOLS is 1), fail."""
+    if os.environ.get("PWIQ_ALL_TOOLS") == "1":
+        pytest.fail(why)
+    pytest.skip(f"left out: {why} (.ci/run installs it)")
+
+
+@pytest.fixture(scope="session", name="leave_out")
+def leave_out_fixture() -> Callable[[str], NoReturn]:
+    """`leave_out`, for tests whose tool is there but lacks a part."""
+    return leave_out
+
+
 @pytest.fixture(scope="session")
 def needs_tool() -> Callable[[str], str]:
     """Return the path of a system tool; without it the test is left out, or fails if PWIQ_ALL_TOOLS is 1."""
@@ -31,10 +44,7 @@ def needs_tool() -> Callable[[str], str]:
         for name in names:
             if path := shutil.which(name):
                 return path
-        message = f"left out: {' or '.join(names)} is not installed (.ci/run installs it)"
-        if os.environ.get("PWIQ_ALL_TOOLS") == "1":
-            pytest.fail(message)
-        pytest.skip(message)
+        leave_out(f"{' or '.join(names)} is not installed")
 
     return find
 

@@ -280,3 +280,14 @@ def test_only_an_earlier_report_is_replaced(
     with pytest.raises(FileExistsError, match="not an earlier report"):
         make_report(baseline.head(6), force=True)
     assert (tmp_path / "report" / "thesis.docx").read_text() == "precious"
+
+
+def test_every_citation_of_the_methods_has_its_reference(sample: tuple[Path, dict[str, Path]]) -> None:
+    text = page_text(sample[0], "index")
+    methods, references = text.split("Methods, ready to paste")[1].split("References", 1)
+    cited = set(
+        re.findall(r"([A-Z][A-Za-zö]+)(?:'s| et al\.|,? (?:and|&amp;) [A-Z]\w+)?,? \(?((?:19|20)\d\d)\)", methods)
+    )
+    assert len(cited) > 15
+    missing = [(name, year) for name, year in cited if not re.search(rf"{name}\b[^;]*?{year}", references)]
+    assert not missing

@@ -46,7 +46,9 @@ def test_a_difference_is_seen_and_the_versions_are_not() -> None:
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
-def test_r_still_says_what_is_stored(script: str, needs_tool: Callable[[str], str], tmp_path: Path) -> None:
+def test_r_still_says_what_is_stored(
+    script: str, needs_tool: Callable[[str], str], leave_out: Callable[[str], None], tmp_path: Path
+) -> None:
     rscript = needs_tool("Rscript")
     # A copy: a run must never change what is stored. Other scripts may be sourced, results are not there yet.
     folder = tmp_path / "oracles"
@@ -60,6 +62,8 @@ def test_r_still_says_what_is_stored(script: str, needs_tool: Callable[[str], st
         timeout=300,
         env=os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
     )
+    if "there is no package called" in done.stderr:
+        leave_out(f"an R package that {script} needs is not installed")
     assert done.returncode == 0, done.stderr
     name = Path(script).with_suffix(".json").name
     stored, fresh = (json.loads((where / name).read_text(encoding="utf-8")) for where in (ORACLES, folder))
