@@ -37,7 +37,7 @@ layers: $(STAMP)
 	$(BIN)/lint-imports
 
 pytest: $(STAMP)
-	$(BIN)/pytest -n 2 --dist worksteal
+	$(BIN)/pytest -n 2 --dist loadgroup
 
 bench: $(STAMP) ## how long the statistics take, side by side with R where R is there
 	$(BIN)/python tests/bench.py

@@ -9,7 +9,6 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 from scipy import stats
-from threadpoolctl import threadpool_limits
 
 from analysis.linking import ExactLinks, code_keys, link_exactly
 from analysis.mixed import MixedFit, contrast, fit_mixed
@@ -345,9 +344,7 @@ def change_model(values: pd.Series, rows: pd.DataFrame) -> ChangeModel:
     has_arms = "programme" in used and _arms_have_clusters(used, notes)
     if not has_arms:
         used = _without_few_clusters(used, notes)
-    # The matrices are small: several threads only wait for each other, tens of times longer on a busy machine.
-    with threadpool_limits(limits=1, user_api="blas"):
-        fit, design, arms = _fitted(values.loc[used.index].astype(float), used, has_forms, has_arms, notes)
+    fit, design, arms = _fitted(values.loc[used.index].astype(float), used, has_forms, has_arms, notes)
     weights = _weights(design, arms=arms)
     table = _capped(contrast(fit, weights), fit, used, arms=arms)
     counts = pd.DataFrame({name: _counts(_of_arm(used, name)) for name in weights.index}).T
@@ -698,8 +695,10 @@ def _cluster_changes(waves: ScoredWaves) -> tuple[pd.DataFrame, str, pd.DataFram
     after = waves.scores[waves.rows["wave"] == 1].set_axis(second.index).loc[both]
     members = first.loc[both]
     fewest = _FEWEST if "programme" in members else _FEWEST_CLUSTERS
+    # The widest clusters: teams of one organisation change alike, so that tests on their means said "change" in 6.8 %
+    # of 300 sets of null data, those on organisations in 4.7 % (standard error .8).
     cluster = next(
-        (name for name in ("team", "organisation") if name in members and members[name].nunique() >= fewest), "person"
+        (name for name in ("organisation", "team") if name in members and members[name].nunique() >= fewest), "person"
     )
     known = pd.DataFrame({"cluster": members[cluster]}, index=both)
     if "programme" in members:
@@ -817,12 +816,14 @@ def _method(waves: ScoredWaves, metric: Metric, cluster: str, *, controlled: boo
         else "a change in one group is not an effect of anything in particular: nobody shows what would have "
         "happened otherwise"
     )
+    points = "points of which a score has 100 (balance 200; acquiescence is in steps of the answers)"
     return (
         f"Everyone: linear mixed model, score ~ {fixed}, random intercepts for {', '.join(random)}, restricted maximum "
         "likelihood, Satterthwaite degrees of freedom (Kuznetsova et al., 2017), at most clusters − arms where the "
         f"variance of cluster × wave is estimated at zero.{weighted} Unit: "
-        f"{'the whole range of a score is 100' if metric == 'pomp' else 'that of the answers'}; effect size: over the "
+        f"{points if metric == 'pomp' else 'that of the answers'}; "
+        "effect size: over the "
         "standard deviation before, taken as known. p_adjusted: Holm (1979) over the subscales, and over composites and "
-        "indexes together; the total is the primary outcome, unadjusted. "
+        "indexes together; the total is the primary outcome, unadjusted; intervals are not adjusted. "
         f"Linked people: paired t test on {unit}. {claim[0].upper()}{claim[1:]}."
     )

@@ -302,9 +302,12 @@ def _check_out(options: argparse.Namespace, *, reads: Sequence[Path] = ()) -> No
         return
     if out.is_dir():
         raise IsADirectoryError(f"{out} is a folder; --out names a file")
+    if out.exists() and not out.is_file():  # it would be replaced by a file of that name
+        raise FileExistsError(f"{out} is a pipe or a device; --out names a file")
     if not out.parent.is_dir():
         raise FileNotFoundError(f"{out}: there is no folder {out.parent}; make it first, or choose another")
-    if out.resolve() in [path.resolve() for path in reads]:
+    # realpath, as Path.resolve stops with an error of its own at links that go round in a circle.
+    if os.path.realpath(out) in [os.path.realpath(path) for path in reads]:
         raise FileExistsError(f"{out} is the file of answers itself, which is never overwritten; choose another name")
     if out.exists() and not options.force:
         raise FileExistsError(f"{out} exists; choose another name or add --force")

@@ -551,6 +551,8 @@ def _add_family(
     everyones = merge
     if merge is None and (total or alone):
         everyones = _finest_merge(everyone[None, :], floor, len(labels))
+    # One reason for both: "everybody gave one answer" would tell what each person answered, given the mean.
+    alike = f"withheld: no merging of categories gives {floor} people each"
     for row in members:
         size = values[row].sum()
         is_total = row in total
@@ -560,10 +562,8 @@ def _add_family(
             reason: str | None = "nobody answered"
         elif gone:
             reason = f"withheld: fewer than {floor} people, or would give such a number back"
-        elif np.count_nonzero(values[row]) == 1:
-            reason = "withheld: unanimous"
-        elif cuts is None:
-            reason = f"withheld: no merging of categories gives {floor} people each"
+        elif np.count_nonzero(values[row]) == 1 or cuts is None:
+            reason = alike
         else:
             reason = None
         if reason is not None or cuts is None:

@@ -200,8 +200,8 @@ class Sample:
             return ""
         return (
             " Means and covariances by maximum likelihood from all answers (EM; Dempster, Laird & Rubin, 1977), then "
-            "analysed as if complete (two-stage; Savalei & Bentler, 2009); n for tests and intervals is the "
-            f"smallest number of people who answered both of any two items ({self.n})."
+            "analysed as if complete (two-stage; Savalei & Bentler, 2009); n for intervals and tests other than "
+            f"those of fit is the smallest number of people who answered both of any two items ({self.n})."
         )
 
 
@@ -231,7 +231,7 @@ def sample_moments(items: pd.DataFrame, *, missing: Missing, at_least: int = 2) 
     -----
     With ``"ml"`` the number of people for tests and intervals is the smallest number that answered both
     of any two items: no covariance rests on fewer, so tests and intervals err on the cautious side (no
-    single number is right for all; Enders & Peugh, 2004).
+    single number is right for all; Enders & Peugh, 2004). A test of fit is the other way about: its n is ``people``.
 
     Examples
     --------
@@ -479,7 +479,8 @@ def exploratory(
     -----
     Chi-square with Bartlett's (1951) correction, n − 1 − (2p + 5)/6 − 2m/3; Tucker & Lewis (1973); RMSEA
     (Steiger & Lind, 1980) from chi-square / (n − 1), with its usual 90 % interval; BIC = chi-square
-    − df ln n; RMSR over the correlations off the diagonal.
+    − df ln n; RMSR over the correlations off the diagonal. With ``missing="ml"`` n is that of all people in
+    these, since the smaller n of other tests would make every model seem to fit.
 
     Examples
     --------
@@ -536,7 +537,7 @@ def exploratory(
         table=table,
         method=f"Exploratory factor analysis of Pearson correlations of {sample.people} people: {factors} "
         f"by {_METHODS[method]}, {rotated}; {_SCORES[scores]}.{sample.method}",
-        notes=notes + _heywood_notes(communality) + _fit_notes(df),
+        notes=notes + _heywood_notes(communality) + _fit_notes(sample, df),
         loadings=loadings,
         structure=pd.DataFrame(structure, index=index, columns=names),
         phi=pd.DataFrame(phi, index=names, columns=names.rename(None)),
@@ -545,7 +546,8 @@ def exploratory(
         variance=pd.DataFrame(
             {"ss_loadings": explained, "proportion": share, "cumulative": share.cumsum()}, index=names
         ),
-        fit=_fit(correlations, pattern @ structure.T, sample.n, n_factors, df),
+        # A test of fit is cautious with too many people, where an interval is with too few.
+        fit=_fit(correlations, pattern @ structure.T, sample.people, n_factors, df),
         weights=pd.DataFrame(weights, index=index, columns=names),
         scores=pd.DataFrame(standardised.to_numpy() @ weights, index=answers.index, columns=names),
     )
@@ -769,8 +771,15 @@ def _heywood_notes(communality: pd.Series) -> tuple[str, ...]:
     return (f"Heywood case: the factors explain all variance of {_names(heywood)}; try fewer factors.",)
 
 
-def _fit_notes(df: int) -> tuple[str, ...]:
-    return () if df else ("The model has no degrees of freedom, so its fit cannot be judged.",)
+def _fit_notes(sample: Sample, df: int) -> tuple[str, ...]:
+    if not df:
+        return ("The model has no degrees of freedom, so its fit cannot be judged.",)
+    if sample.moments is not None and sample.moments.share_missing:
+        return (
+            f"Chi-square and what is made of it (TLI, RMSEA, BIC) count all {sample.people} people, although gaps tell "
+            "less than answers: fit is then rather too bad than too good.",
+        )
+    return ()
 
 
 def _fit(correlations: Matrix, model: Matrix, n: int, n_factors: int, df: int) -> pd.DataFrame:

@@ -832,6 +832,10 @@ def _clustered(values: pd.DataFrame, members: pd.Series, nested: pd.DataFrame, n
     if refused:
         notes.append(f"Left without numbers: {_sentences(refused)}")
     notes.extend(f"{_listed(scores)}: {note}." for note, scores in said.items())
+    notes.append(
+        f"The model takes the differences between the groups as the same in every {nested.columns[-1]}: where they are "
+        "not, its intervals are too narrow for the differences elsewhere."
+    )
     method = (
         f"Mixed model with an intercept for each {_listed(nested.columns)}, restricted maximum likelihood, "
         "Satterthwaite degrees of freedom (Kuznetsova et al., 2017); effect size: the difference over the "

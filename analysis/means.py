@@ -9,7 +9,7 @@ from scipy import stats
 from analysis.result import Result
 
 _FEWEST_CLUSTERS = 10
-"""Below this a cluster-robust standard error is too small more often than not (Cameron and Miller 2015, section VI)."""
+"""With few clusters a cluster-robust standard error is too small (Cameron and Miller 2015, section VI); the limit is ours."""
 
 
 def mean_scores(
@@ -33,8 +33,10 @@ def mean_scores(
         a changed mix of forms does not read as change. The strata of a score are those with answers to
         it in *every* group.
     cluster : pandas.Series, optional
-        Such as the team: the standard error is then robust to people of a cluster being alike; who has
+        Such as the organisation: the standard error is then robust to people of a cluster being alike; who has
         none is one alone. A group with fewer than 10 clusters gets the ordinary standard error, with a note.
+        Its name is what the clusters are called. Clusters must not be alike among themselves: see
+        ``widest_clusters``.
     confidence : float
 
     Raises
@@ -80,6 +82,7 @@ def mean_scores(
                     f"{name}: only forms with answers in every group count, here {', '.join(map(str, answered))}.",
                 )
     rows, keys, few_clusters = [], [], False
+    unit = "cluster" if cluster is None or cluster.name is None else str(cluster.name)
     for label, members in groups.loc[scores.index].groupby(list(groups.columns), observed=True):
         for name, of_everyone in valid.items():
             values = of_everyone.loc[of_everyone.index.intersection(members.index)]
@@ -93,8 +96,8 @@ def mean_scores(
         raise ValueError("there are no answers from which a mean could be had")
     if few_clusters:
         notes += (
-            f"Where there were fewer than {_FEWEST_CLUSTERS} teams, the interval takes people as independent: it is about "
-            "these people, not about teams like theirs.",
+            f"Where there were fewer than {_FEWEST_CLUSTERS} {unit}s, the interval takes people as independent: it is about "
+            f"these {unit}s on this date, not about {unit}s like them.",
         )
     table = pd.DataFrame(rows, index=pd.MultiIndex.from_tuples(keys, names=[*groups.columns, "score"]))
     table["n"] = table["n"].astype(int)
@@ -103,11 +106,43 @@ def mean_scores(
     method = "Means" + (" of the means of the forms, equally weighted," if strata is not None else "")
     method += f" with {confidence:.0%} intervals from "
     method += (
-        "standard errors robust to clustering by team (CR1, t with clusters − 1 degrees of freedom; Cameron and Miller 2015)."
+        f"standard errors robust to clustering by {unit} (CR1, t with clusters − 1 degrees of freedom; Cameron and Miller 2015)."
         if cluster is not None
         else "Student's t; people were taken as independent."
     )
     return Result(title="Mean scores", table=table, method=method, notes=notes)
+
+
+def widest_clusters(people: pd.DataFrame) -> pd.Series | None:
+    """Return the clusters that an interval should allow for: organisations, or teams where those are too few.
+
+    Parameters
+    ----------
+    people : pandas.DataFrame
+        Response × what is known of it, with ``organisation``, ``team`` (named within it), both or neither.
+
+    Returns
+    -------
+    pandas.Series or None
+        The organisation where there are at least 10, otherwise the team within it, named so; None where neither
+        is known.
+
+    Notes
+    -----
+    Teams of one organisation are alike, so that clustering by team alone leaves intervals too narrow: clusters
+    should be as wide as likeness reaches, as long as there are enough (Cameron and Miller 2015, section IV).
+
+    Examples
+    --------
+    >>> widest_clusters(pd.DataFrame({"organisation": ["a", "a", "b"], "team": ["1", "2", "1"]})).tolist()
+    ['a / 1', 'a / 2', 'b / 1']
+    """
+    if "organisation" not in people:
+        return people.get("team")
+    organisation = people["organisation"]
+    if "team" not in people or organisation.nunique() >= _FEWEST_CLUSTERS:
+        return organisation
+    return (organisation.astype("string") + " / " + people["team"].astype("string")).rename("team")
 
 
 def common_strata(strata: pd.Series, groups: pd.DataFrame) -> list[object]:

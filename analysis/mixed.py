@@ -1,8 +1,9 @@
 """Linear mixed models with nested or crossed random intercepts, and tests with Satterthwaite degrees of freedom.
 
 Restricted maximum likelihood on cross-products alone: the factor with most levels (usually the person)
-is eliminated in closed form, since its cross-product is diagonal, and the other factors remain as one
-small penalised least-squares problem. First and second derivatives are exact.
+is eliminated in closed form, since its cross-product is diagonal, and the other factors remain as a
+penalised least-squares problem: one small block for each set of levels that share people, such as an
+organisation with its teams. First and second derivatives are exact.
 """
 
 from __future__ import annotations
@@ -15,17 +16,18 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy import linalg, optimize, sparse, stats
+from scipy.sparse import csgraph
 from scipy.sparse.linalg import splu
+from threadpoolctl import threadpool_limits
 
 _Array: TypeAlias = NDArray[np.float64]
 
-# Above this number of levels in the factors that are left, the factorisation is sparse.
+# Above this number of levels that share people, the factorisation is sparse instead of by block.
 _DENSE_LEVELS = 4000
 # Numbers in the cross-products by cluster size (64 MB) up to which they are kept dense.
 _DENSE_NUMBERS = 8_000_000
-# Numbers in one dense block of columns (64 MB): bounds the memory, whatever the number of levels;
-# one block for all columns, up to 160 MB, is several times faster.
-_BLOCK_NUMBERS, _WHOLE_NUMBERS = 8_000_000, 20_000_000
+# Numbers in some columns of the whole inverse (64 MB): bounds the memory, whatever the number of levels.
+_BLOCK_NUMBERS = 8_000_000
 _NARROWEST_BLOCK = 64
 # lme4's isSingular: a standard deviation under 1e-4 of the residual's counts as zero.
 _ZERO_RATIO = 1e-4**2
@@ -140,17 +142,9 @@ def fit_mixed(outcome: pd.Series, design: pd.DataFrame, groups: pd.DataFrame) ->
             "a mixed model needs an outcome that the fixed effects do not describe exactly; "
             "check that the outcome is not itself one of the terms"
         )
-    problem = _crossproducts(basis, residual / spread, factors)
-    origin = _evaluated(problem, _Solved(problem, np.zeros(len(factors))))
-    while unidentified := _unidentified(origin, problem, list(factors)):
-        notes.append(
-            f"{unidentified} was dropped: its variance cannot be told apart from the fixed effects, "
-            "the other factors and the residual"
-        )
-        del factors[unidentified]
-        problem = _crossproducts(basis, residual / spread, factors)
-        origin = _evaluated(problem, _Solved(problem, np.zeros(len(factors))))
-    point = _minimised(problem, origin, list(factors))
+    # The matrices are small: several threads only wait for each other, tens of times longer on a busy machine.
+    with threadpool_limits(limits=1, user_api="blas"):
+        problem, point = _estimated(basis, residual / spread, factors, notes)
 
     names = list(factors)
     zero = point.ratios == 0
@@ -420,14 +414,40 @@ class _Problem:
     frequencies: _Array  # levels of each size
     size_of: NDArray[np.intp]  # position in sizes, by level
     crossproducts: Any  # columns × columns
-    # Sums of the columns within each of its levels (sparse, levels × columns) or, where that is small,
-    # their cross-products by size of the level (dense, sizes × columns × columns).
+    # Cross-products of the columns' sums within each of its levels, by size of the level: dense (sizes ×
+    # columns × columns) or sparse; where there are too many sizes, the sums (sparse, levels × columns).
     within: Any
     membership: _Array  # level columns × factors, one 1 a row
+    # Level columns that share people, directly or through others; blocks × size, an array for each size.
+    blocks: tuple[NDArray[np.intp], ...]
 
     @property
     def levels(self) -> int:
         return len(self.membership)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _SparseBySize:
+    """Sparse cross-products by size of the level, all with their numbers in the same places."""
+
+    numbers: _Array  # sizes × places
+    places: Any  # sparse, columns × columns: the place of each number, from 1
+
+    @classmethod
+    def of(cls, sums: list[Any], crossproducts: Any) -> _SparseBySize:
+        """Multiply out the sums of the columns, levels × columns, one matrix a size."""
+        parts = [part.T @ part for part in sums]
+        places = sum((abs(part) for part in parts), abs(crossproducts)).tocsr()
+        places.data = np.arange(1.0, places.nnz + 1)
+        numbers = np.zeros((len(parts), places.nnz))
+        for row, part in zip(numbers, (part.tocoo() for part in parts), strict=True):
+            at = np.asarray(places[part.coords[0], part.coords[1]], dtype=float).astype(int) - 1
+            row[at[at >= 0]] = part.data[at >= 0]  # a zero that happens to be stored has no place
+        return cls(numbers=numbers, places=places)
+
+    def weighted(self, weights: _Array) -> Any:
+        """Add up the cross-products with a weight for each size."""
+        return sparse.csr_array((weights @ self.numbers, self.places.indices, self.places.indptr), self.places.shape)
 
 
 def _crossproducts(basis: _Array, y: _Array, factors: dict[str, NDArray[np.intp]]) -> _Problem:
@@ -446,6 +466,7 @@ def _crossproducts(basis: _Array, y: _Array, factors: dict[str, NDArray[np.intp]
     membership[np.arange(len(membership)), np.repeat(rest, [sizes[k] for k in rest]).astype(int)] = 1.0
     crossproducts = (columns.T @ columns).tocsr()
     within = (largest.T @ columns).tocsr()
+    blocks = _sets_that_share(within[:, : len(membership)])
     level_sizes = np.asarray(largest.sum(axis=0), dtype=float)
     distinct, size_of, frequencies = np.unique(level_sizes, return_inverse=True, return_counts=True)
     if len(distinct) * crossproducts.shape[0] ** 2 <= _DENSE_NUMBERS:
@@ -454,6 +475,8 @@ def _crossproducts(basis: _Array, y: _Array, factors: dict[str, NDArray[np.intp]
         within = np.zeros((len(distinct), *crossproducts.shape))
         for position, part in enumerate(of_size):
             within[position] = (part.T @ part).toarray()
+    elif len(distinct) * crossproducts.nnz <= _DENSE_NUMBERS:
+        within = _SparseBySize.of([within[size_of == position] for position in range(len(distinct))], crossproducts)
     return _Problem(
         n=n,
         p=p,
@@ -464,16 +487,36 @@ def _crossproducts(basis: _Array, y: _Array, factors: dict[str, NDArray[np.intp]
         crossproducts=crossproducts,
         within=within,
         membership=membership,
+        blocks=blocks,
     )
+
+
+def _sets_that_share(levels: Any) -> tuple[NDArray[np.intp], ...]:
+    """Group the columns that are connected by a row, however indirectly, sets of equal size together."""
+    count, label = csgraph.connected_components(levels.T @ levels, directed=False)
+    sizes = np.bincount(label, minlength=count)
+    order = np.argsort(label, kind="stable")
+    start = np.cumsum(sizes) - sizes
+    return tuple(order[start[sizes == size][:, None] + np.arange(size)] for size in np.unique(sizes))
 
 
 def _weighted(problem: _Problem, weights: _Array) -> Any:
     """Return the cross-products of sums within levels, with a weight by size of the level."""
     if isinstance(problem.within, np.ndarray):
         return np.tensordot(weights, problem.within, axes=1)
+    if isinstance(problem.within, _SparseBySize):
+        return problem.within.weighted(weights)
     scaled = problem.within.copy()
     scaled.data = scaled.data * np.repeat(weights[problem.size_of], np.diff(scaled.indptr))
     return (problem.within.T @ scaled).tocsr()
+
+
+def _gathered(matrix: Any, block: NDArray[np.intp]) -> _Array:
+    """Return the square part of each set of columns, sets × size × size."""
+    rows, columns = np.broadcast_arrays(block[:, :, None], block[:, None, :])
+    if isinstance(matrix, np.ndarray):
+        return np.asarray(matrix[rows, columns], dtype=float)
+    return np.asarray(matrix[rows.ravel(), columns.ravel()], dtype=float).reshape(rows.shape)
 
 
 def _dense(matrix: Any) -> _Array:
@@ -519,7 +562,10 @@ class _Solved:
         self.scaled = np.sqrt(problem.membership @ ratios)[:, None]
         levels = cross[:r, :r]
         with_terms = _dense(cross[:r, r:])
-        self._factorise(levels)
+        self.inverses = self._inverted(problem, levels)
+        if self.inverses is None:
+            self._factorise(levels)
+        self._blocks = problem.blocks
         solved = self._levels_solve(with_terms)
         reduced = _dense(cross[r:, r:]) - with_terms.T @ solved
         self.terms_factor = linalg.cho_factor(reduced[:p, :p], lower=True)
@@ -541,28 +587,36 @@ class _Solved:
         else:  # all variation is within reach of the factors; the search steps back from here
             self.deviance = np.inf
 
+    def _inverted(self, problem: _Problem, levels: Any) -> list[_Array] | None:
+        """Invert the levels' part block by block, unless a block is too large for that."""
+        if max((each.shape[1] for each in problem.blocks), default=0) > _DENSE_LEVELS:
+            return None
+        inverses = []
+        self.levels_log_determinant = 0.0
+        for block in problem.blocks:
+            scaled = self.scaled[block]
+            penalised = scaled * _gathered(levels, block) * scaled.transpose(0, 2, 1)
+            diagonal = np.arange(block.shape[1])
+            penalised[:, diagonal, diagonal] += 1
+            self.levels_log_determinant += float(np.linalg.slogdet(penalised)[1].sum())
+            inverses.append(scaled * np.linalg.inv(penalised) * scaled.transpose(0, 2, 1))
+        return inverses
+
     def _factorise(self, levels: Any) -> None:
-        r = levels.shape[0]
-        self._solve: Callable[[_Array], _Array]
-        if r <= _DENSE_LEVELS:
-            penalised = self.scaled * _dense(levels) * self.scaled.T
-            penalised[np.diag_indices(r)] += 1
-            factor = linalg.cholesky(penalised, lower=True, check_finite=False) if r else penalised
-            self.levels_log_determinant = 2 * np.log(np.diag(factor)).sum()
-            self._solve = lambda right: linalg.cho_solve((factor, True), right, check_finite=False)
-        else:
-            diagonal = sparse.diags_array(self.scaled[:, 0])
-            sparse_penalised = (diagonal @ levels @ diagonal + sparse.eye_array(r)).tocsc()
-            lu = splu(
-                sparse_penalised, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True}
-            )
-            self.levels_log_determinant = np.log(np.abs(lu.U.diagonal())).sum()
-            self._solve = lu.solve
+        diagonal = sparse.diags_array(self.scaled[:, 0])
+        penalised = (diagonal @ levels @ diagonal + sparse.eye_array(levels.shape[0])).tocsc()
+        lu = splu(penalised, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True})
+        self.levels_log_determinant = float(np.log(np.abs(lu.U.diagonal())).sum())
+        self._solve: Callable[[_Array], _Array] = lu.solve
 
     def _levels_solve(self, right: _Array) -> _Array:
-        if not len(right) or not right.shape[1]:
-            return np.zeros_like(right)
-        solution: _Array = self.scaled * self._solve(self.scaled * right)
+        solution = np.zeros_like(right)
+        if not right.size:
+            return solution
+        if self.inverses is None:
+            return np.asarray(self.scaled * self._solve(self.scaled * right), dtype=float)
+        for block, inverse in zip(self._blocks, self.inverses, strict=True):
+            solution[block] = inverse @ right[block]
         return solution
 
     def solve(self, right: _Array) -> _Array:
@@ -572,29 +626,79 @@ class _Solved:
         return np.vstack([self._levels_solve(right[:r]) - self.solved_terms @ terms, terms])
 
 
-def _evaluated(problem: _Problem, at: _Solved) -> _Point:
-    p, r, k = problem.p, problem.levels, len(at.ratios)
-    u = r + p
-    member = problem.membership
-    big = problem.eliminated
-    # Derivatives of the eliminated factor's share in the cross-products, first and second.
-    first_all = _weighted(problem, at.shrink**2)
-    second_all = _weighted(problem, problem.sizes * at.shrink**3)
-    first, second, cross = first_all[:u, :u], second_all[:u, :u], at.cross
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Traced:
+    """Traces over the factors that are left, and those with the eliminated one."""
 
+    traces: _Array
+    products: _Array
+    with_big: _Array
+    trace_first: float
+    trace_second: float
+    square_first: float
+
+
+def _traced_by_block(problem: _Problem, at: _Solved, first: Any, second: Any) -> _Traced:
+    """Trace with the levels' inverse block by block and the terms as a border to it.
+
+    The inverse of the mixed-model equations is that of the blocks plus f C f', with C the covariance of
+    the terms and f = (−solved terms, identity).
+    """
+    r, p, k = problem.levels, problem.p, len(at.ratios)
+    terms = linalg.cho_solve(at.terms_factor, np.eye(p))
+    on_terms = _dense(at.cross[:r, r:]) - at.levels @ at.solved_terms
+    first_terms, second_terms = (_dense(each[:r, r:]) - each[:r, :r] @ at.solved_terms for each in (first, second))
+    bordered, bordered_second = (
+        _dense(each[r:, r:]) - _dense(each[r:, :r]) @ at.solved_terms - at.solved_terms.T @ moved
+        for each, moved in ((first, first_terms), (second, second_terms))
+    )
+    shares = np.einsum("ai,ak,aj->kij", on_terms, problem.membership, on_terms, optimize=True) @ terms
+    moved = bordered @ terms
+    traces = -np.trace(shares, axis1=1, axis2=2)
+    products = np.einsum("kij,lji->kl", shares, shares)
+    with_big = np.einsum("ij,kji->k", moved, shares)
+    trace_first, trace_second = float(np.trace(moved)), float((bordered_second * terms).sum())
+    square_first = float((moved * moved.T).sum())
+    for block, inverse in zip(problem.blocks, at.inverses or [], strict=True):
+        member, across, along = problem.membership[block], on_terms[block], first_terms[block]
+        own, own_first = _gathered(at.levels, block), _gathered(first, block)
+        left = np.eye(block.shape[1]) - inverse @ own
+        projected = own @ left
+        weighted = across @ terms
+        traces += np.einsum("baa,bak->k", projected, member)
+        both = projected * (projected - 2 * weighted @ across.transpose(0, 2, 1))
+        products += np.einsum("bak,bal->kl", member, both @ member)
+        reached = (left * (own_first @ left)).sum(axis=1)
+        reached -= 2 * ((left.transpose(0, 2, 1) @ along) * weighted).sum(axis=2)
+        with_big += np.einsum("ba,bak->k", reached, member)
+        solved_first = own_first @ inverse
+        trace_first += float(np.einsum("baa->", solved_first))
+        trace_second += float((_gathered(second, block) * inverse).sum())
+        square_first += float((solved_first * solved_first.transpose(0, 2, 1)).sum())
+        square_first += 2 * float(((along @ terms) * (inverse @ along)).sum())
+    return _Traced(
+        traces=traces,
+        products=products if k else np.zeros((0, 0)),
+        with_big=with_big,
+        trace_first=trace_first,
+        trace_second=trace_second,
+        square_first=square_first,
+    )
+
+
+def _traced_by_column(problem: _Problem, at: _Solved, first: Any, second: Any) -> _Traced:
+    """Trace some columns of the whole inverse at a time: for crossed factors of very many levels."""
+    r, k, member, cross = problem.levels, len(at.ratios), problem.membership, at.cross
+    u = r + problem.p
     traces, products = np.zeros(k), np.zeros((k, k))
     with_big, trace_first, trace_second, square_first = np.zeros(k), 0.0, 0.0, 0.0
-    width = u if u * u <= _WHOLE_NUMBERS else max(_NARROWEST_BLOCK, _BLOCK_NUMBERS // u)
+    width = max(_NARROWEST_BLOCK, _BLOCK_NUMBERS // u)
     for start in range(0, u if k else 0, width):
         block = np.arange(start, min(start + width, u))
         unit = np.zeros((u, len(block)))
         unit[block, np.arange(len(block))] = 1.0
         inverse = at.solve(unit)
-        if len(block) == u:  # with the whole inverse at hand a product does for a solution
-            solved_first, solved_cross = (first @ inverse).T, (cross @ inverse).T
-        else:
-            solved_first = at.solve(_dense(first[:, block]))
-            solved_cross = at.solve(_dense(cross[:, block]))
+        solved_first, solved_cross = (at.solve(_dense(each[:, block])) for each in (first, cross))
         trace_first += solved_first[block, np.arange(len(block))].sum()
         trace_second += float((_dense(second[:, block]) * inverse).sum())
         square_first += float(((first @ inverse) * solved_first).sum())
@@ -606,6 +710,29 @@ def _evaluated(problem: _Problem, at: _Solved) -> _Point:
             traces += projected[block[inside], np.arange(inside.sum())] @ own
             products += member.T @ projected**2 @ own
             with_big += (left * (first @ left)).sum(axis=0) @ own
+    return _Traced(
+        traces=traces,
+        products=products,
+        with_big=with_big,
+        trace_first=trace_first,
+        trace_second=trace_second,
+        square_first=square_first,
+    )
+
+
+def _evaluated(problem: _Problem, at: _Solved) -> _Point:
+    p, r, k = problem.p, problem.levels, len(at.ratios)
+    u = r + p
+    member = problem.membership
+    big = problem.eliminated
+    # Derivatives of the eliminated factor's share in the cross-products, first and second.
+    first_all = _weighted(problem, at.shrink**2)
+    second_all = _weighted(problem, problem.sizes * at.shrink**3)
+    first, second = first_all[:u, :u], second_all[:u, :u]
+
+    traced = _traced_by_block if at.inverses is not None else _traced_by_column
+    found = traced(problem, at, first, second)
+    traces, products = found.traces, found.products
 
     # The outcome's part: what is left of it, summed within the levels of each factor.
     left_over = np.append(-at.solution, 1.0)
@@ -623,9 +750,11 @@ def _evaluated(problem: _Problem, at: _Solved) -> _Point:
     if big >= 0:
         sizes, frequencies = problem.sizes, problem.frequencies
         moved = (first_all @ left_over)[:u]
-        traces[big] = (frequencies * sizes * at.shrink).sum() - trace_first
-        products[big] = products[:, big] = with_big
-        products[big, big] = (frequencies * (sizes * at.shrink) ** 2).sum() - 2 * trace_second + square_first
+        traces[big] = (frequencies * sizes * at.shrink).sum() - found.trace_first
+        products[big] = products[:, big] = found.with_big
+        products[big, big] = (
+            (frequencies * (sizes * at.shrink) ** 2).sum() - 2 * found.trace_second + found.square_first
+        )
         quadratics[big] = left_over @ (first_all @ left_over)
         cubics[big] = cubics[:, big] = moved @ left_directions
         cubics[big, big] = left_over @ (second_all @ left_over) - moved @ at.solve(moved[:, None])[:, 0]
@@ -661,6 +790,23 @@ def _unidentified(origin: _Point, problem: _Problem, names: list[str]) -> str | 
         if own <= _RELATIVE_ZERO * information[last, last]:
             return names[last - 1]
     return None
+
+
+def _estimated(
+    basis: _Array, y: _Array, factors: dict[str, NDArray[np.intp]], notes: list[str]
+) -> tuple[_Problem, _Point]:
+    """Find the best variance ratios; factors without information are taken out of ``factors``, with a note."""
+    problem = _crossproducts(basis, y, factors)
+    origin = _evaluated(problem, _Solved(problem, np.zeros(len(factors))))
+    while unidentified := _unidentified(origin, problem, list(factors)):
+        notes.append(
+            f"{unidentified} was dropped: its variance cannot be told apart from the fixed effects, "
+            "the other factors and the residual"
+        )
+        del factors[unidentified]
+        problem = _crossproducts(basis, y, factors)
+        origin = _evaluated(problem, _Solved(problem, np.zeros(len(factors))))
+    return problem, _minimised(problem, origin, list(factors))
 
 
 def _minimised(problem: _Problem, origin: _Point, names: list[str]) -> _Point:

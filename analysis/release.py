@@ -2,6 +2,14 @@
 
 A notebook shows a finding with `table`, `figure` or `say`; the same call shows it on the page, and
 in a report also writes it to the report's folder. Nothing reaches either before it was suppressed.
+
+What is promised beyond `disclosure`: no count of people under the floor stands in a table, sentence, method or
+note, nor follows from how many there are in all; what everybody answered is not told; digits that would
+tell how many people a number comes from are rounded away; spreads of fewer than 20 people are withheld
+(a mean and a standard deviation of five answers give most of the answers back). Not promised: safety against
+someone who knows some of the answers, who holds another report of the same people, or who searches all data
+sets for those that give the rounded numbers; and coefficients of models of groups that may be shown are
+shown, though with a handful of people they say much about these people.
 """
 
 from __future__ import annotations
@@ -73,7 +81,8 @@ def read_shown(folder: Path, notebook: str) -> list[Shown]:
     file = folder / f"{notebook}.jsonl"
     if not file.exists():
         return []
-    entries = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+    # Not splitlines: a text may hold other characters that count as line ends there.
+    entries = [json.loads(line) for line in file.read_text(encoding="utf-8").split("\n") if line]
     return [
         Shown(
             **entry | {"notes": tuple(entry.get("notes", ()))},
@@ -132,7 +141,9 @@ def table(
     count: str | Sequence[str] | None = "n",
     percents: Sequence[str] = (),
     whole: Mapping[Any, int] | int | None = None,
+    parts: str | None = None,
     margins: Sequence[str] | None = None,
+    scale: tuple[float, float] | None = None,
     decimals: int | None = None,
     drop: Sequence[str] = (),
 ) -> Result:
@@ -152,11 +163,18 @@ def table(
         How many people there are in all (by the first index labels, such as wave, or wave and form): a count that falls short
         of it by fewer than the floor would tell how many did not answer, and is left out. With several
         count columns: column → how many.
+    parts : str, optional
+        An index level whose groups make up a whole of which ``count`` stands in another table, such as ``form``:
+        where one group's count falls short by fewer than the floor, those of all groups are left out.
+    scale : (float, float), optional
+        Lowest and highest answer: a mean of whole answers is left out where it tells that fewer people than
+        the floor gave another answer than all the others.
     margins : sequence of str, optional
         Index levels whose totals readers know (`suppress_small_cells`).
     decimals : int, optional
         Round what describes people to so many decimals: the last digits of a mean tell how many people
-        it comes from, and with that how many did not answer.
+        it comes from, and with that how many did not answer. Test statistics and effect sizes are then
+        rounded to two decimals, p to three: a t with its p gives the degrees of freedom back.
     drop : sequence of str
         Columns to leave out once they have served to suppress.
     """
@@ -166,13 +184,22 @@ def table(
         for column in [count] if isinstance(count, str) else count:
             total = whole.get(column) if isinstance(whole, Mapping) and not isinstance(count, str) else whole
             if total is not None:
-                shown = replace(shown, table=_without_near_totals(shown.table, column, total, release.floor))
+                shown = replace(shown, table=_without_near_totals(shown.table, column, total, release.floor, parts))
+        if isinstance(count, str):  # a percentage tells how many it is of
+            unknown = shown.table[count].isna()
+            told_of = {name: shown.table[name].mask(unknown) for name in percents if name in shown.table}
+            shown = replace(shown, table=shown.table.assign(**told_of))
+        kept = _without_flags_of_hidden(_without_telling_spread(shown.table, result.table, count, decimals), percents)
+        if scale is not None and isinstance(count, str):
+            kept = _without_unanimous_means(kept, result.table, count, scale, release.floor)
+        values = [name for name in ("mean", "estimate") if name in kept]
+        if not kept[values].isna().equals(shown.table[values].isna()):
+            why = "A mean is left out where it is the value of everybody, or of nearly everybody."
+            shown = replace(shown, notes=(*shown.notes, why))
+        shown = replace(shown, table=kept)
     shown = replace(shown, table=shown.table.drop(columns=list(drop)))
     if decimals is not None:
-        described = [name for name in shown.table.select_dtypes("number") if str(name).startswith(_DESCRIBING)]
-        shown = replace(
-            shown, table=shown.table.assign(**{name: shown.table[name].round(decimals) for name in described})
-        )
+        shown = replace(shown, table=_rounded(shown.table, decimals))
     if shown.table.empty:
         say(release, f"{shown.title}: nothing of this may be shown, or there is nothing.")
         return shown
@@ -180,8 +207,8 @@ def table(
     told = [note for note in shown.notes if not note.startswith("Not looked at for small groups")]
     shown = replace(
         shown,
-        method=_without_small_counts(shown.method, release.floor),
-        notes=tuple(_without_small_counts(note, release.floor) for note in told),
+        method=fit_to_say(shown.method, release.floor),
+        notes=tuple(fit_to_say(note, release.floor) for note in told),
     )
     _display(shown)
     _file(release, "table", name, title=shown.title, method=shown.method, notes=list(shown.notes))
@@ -190,6 +217,61 @@ def table(
         text = spreadsheet_safe(flat).to_csv(index=False, lineterminator="\n")
         (release.folder / f"{_filed_name(release, name)}.csv").write_text(text, encoding="utf-8")
     return shown
+
+
+def shares_without_n(spread: pd.DataFrame, asked: Mapping[str, int], *, floor: int) -> pd.DataFrame:
+    """Return the percentages of distributions so rounded that they do not tell how many did not answer.
+
+    Parameters
+    ----------
+    spread : pandas.DataFrame
+        As `disclosure.suppress_distributions` returns it: index ``item`` and ``categories``.
+    asked : mapping
+        Item → how many people were asked, which readers know.
+    floor : int
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns ``percent`` and ``note``. Where 1 to floor − 1 people did not answer, percentages are
+        multiples of 1, 2, 5, 10 or 20: of the first with which each of these numbers is possible; else withheld.
+
+    Notes
+    -----
+    5 and 6 of 11 are 45 % and 55 %, which no two numbers of people up to 12 give but these.
+    """
+    rows = []
+    for item, lines in spread.groupby(level="item", sort=False):
+        n, counts = lines["n"].iloc[0], lines["count"]
+        hidden = [] if pd.isna(n) else [asked[item] - missing for missing in range(1, floor)]
+        unit: int | None = 1
+        if n in hidden and counts.notna().all():
+            shares = 100 * counts.to_numpy(dtype=float) / n
+            unit = next((unit for unit in (1, 2, 5, 10, 20) if _all_possible(shares, unit, hidden, floor)), None)
+        for key, line in lines.iterrows():
+            if unit is None:
+                rows.append(((item, "withheld"), pd.NA, "withheld: would tell how many did not answer"))
+                break
+            percent = line["percent"]
+            rounded = pd.NA if pd.isna(percent) else unit * round(float(percent) / unit)
+            rows.append((key, rounded, line["note"]))
+    index = pd.MultiIndex.from_tuples([key for key, _, _ in rows], names=spread.index.names)
+    columns = {"percent": [percent for _, percent, _ in rows], "note": [note for _, _, note in rows]}
+    return pd.DataFrame(columns, index=index).astype({"percent": "Float64", "note": "object"})
+
+
+def _all_possible(shares: Any, unit: int, numbers: Sequence[int], floor: int) -> bool:
+    """Say whether the rounded shares could come from each of these numbers of people."""
+    shown = unit * np.round(shares / unit)
+    given = shares > 0
+    for n in numbers:
+        if n < floor * np.count_nonzero(given):
+            continue  # nobody could think so: each share given has floor people
+        least = np.maximum(np.ceil(n * (shown - unit / 2) / 100 + 1e-9), floor)[given]
+        most = np.floor(n * (shown + unit / 2) / 100 - 1e-9)[given]
+        if (least > most).any() or not least.sum() <= n <= most.sum():
+            return False
+    return True
 
 
 def figure(release: Release, axes: Any, name: str, *, title: str, alt: str, headline: bool = False) -> None:
@@ -222,7 +304,7 @@ def figure(release: Release, axes: Any, name: str, *, title: str, alt: str, head
 
 def say(release: Release, sentence: str, *, headline: bool = False) -> None:
     """Show a sentence; a headline also stands in the summary on the report's first page."""
-    sentence = _without_small_counts(sentence, release.floor)
+    sentence = fit_to_say(sentence, release.floor)
     if sentence in release._said:
         return
     release._said.append(sentence)
@@ -279,13 +361,35 @@ class _Picture:
         )
 
 
-_DESCRIBING = ("estimate", "mean", "sd", "se", "ci_", "percent", "skewness", "median")
-_PEOPLE = r"(?:people|persons?|responses?|respondents?|rows?|answers?|cases?|members?|managers|peer workers|colleagues)"
+_SPREAD_FEWEST = 20  # people, below whom no standard deviation is shown
+_TELLING_DF = 10  # a df this close to n is n less a few, and so tells n
+_DESCRIBING = ("estimate", "item_rest", "alpha", "loading", "mean", "sd", "se", "ci_", "percent", "skewness", "median")
+_PEOPLE = r"(?:of them|people|persons?|responses?|respondents?|rows?|answers?|cases?|members?|managers|peer workers|colleagues)"
 _COUNTED = re.compile(
     rf"\b(\d+)(?= (?:(?:more|other|complete|linked|unlinked|usable|of the|incomplete|remaining|flagged) )*{_PEOPLE}\b)|"
     r"(?<=\bgot )(\d+)\b"
 )
 _SHARE = re.compile(rf"\b(\d+) of (?:the |all )?(\d+)(?= {_PEOPLE})")
+_RANGE = re.compile(rf"\bfrom (\d+) to (\d+) of (\d+)(?= {_PEOPLE})")
+# Words of the analyses that tell what everybody answered, or how few there are, and what is said instead.
+_TELLING = (
+    (r"\ball (who answered .*? gave the same answer)", r"all or nearly all \1"),
+    (r"\ball \d+ complete responses are alike on", "all or nearly all complete responses are alike on"),
+    (r"got \S+ in all \d+ rows", "which these answers do not"),
+    (
+        r"Items with one answer only (tell nothing about distance and are left out of it).*",
+        r"Items that hardly vary \1.",
+    ),
+    (r"too small: [^.]*\.", "some have fewer."),
+    (r"at least two of its answers are needed in both waves", "it has too few answers in one of the waves"),
+)
+
+
+def fit_to_say(text: str, floor: int) -> str:
+    """Return a sentence without small numbers of people, and without what everybody answered."""
+    for telling, instead in _TELLING:
+        text = re.sub(telling, instead, text)
+    return _without_small_counts(text, floor)
 
 
 def _without_small_counts(text: str, floor: int) -> str:
@@ -304,6 +408,13 @@ def _without_small_counts(text: str, floor: int) -> str:
             return f"fewer than {floor} of {whole}"
         return f"nearly all of {whole}" if 0 < whole - part < floor else found.group(0)
 
+    def spread(found: re.Match[str]) -> str:
+        least, most, whole = (int(number) for number in found.groups())
+        if least == most == whole:
+            return found.group(0)
+        near = any(0 < number < floor or 0 < whole - number < floor for number in (least, most))
+        return f"from some to all of {whole}" if near else found.group(0)
+
     if "withheld" in text:  # our own note on suppression, which counts rows of a table
         return text
     if re.search(r"needs? (?:at least )?\d+", text):
@@ -311,7 +422,7 @@ def _without_small_counts(text: str, floor: int) -> str:
         return re.sub(
             r"(?<=\bgot )(\d+)\b", lambda found: counted(_COUNTED.search(f"got {found.group(1)}") or found), text
         )
-    return _COUNTED.sub(counted, _SHARE.sub(share, text))
+    return _COUNTED.sub(counted, _SHARE.sub(share, _RANGE.sub(spread, text)))
 
 
 def _address(svg: bytes) -> str:
@@ -341,8 +452,23 @@ def _is_named(index: pd.Index) -> bool:
     return any(name is not None for name in index.names)
 
 
-def _without_near_totals(frame: pd.DataFrame, count: str, whole: Mapping[Any, int] | int, floor: int) -> pd.DataFrame:
-    counts = pd.to_numeric(frame[count]).astype("Float64").to_numpy(dtype=float, na_value=np.nan)
+def _rounded(frame: pd.DataFrame, decimals: int) -> pd.DataFrame:
+    places = {}
+    for name in frame.select_dtypes("number"):
+        if str(name).startswith(_DESCRIBING):
+            places[name] = decimals
+        elif str(name).startswith(("statistic", "effect")):
+            places[name] = 2
+        elif name in ("p", "p_adjusted"):
+            places[name] = 3
+    return frame.assign(**{str(name): frame[name].round(place) for name, place in places.items()})
+
+
+def _without_near_totals(
+    frame: pd.DataFrame, count: str, whole: Mapping[Any, int] | int, floor: int, parts: str | None
+) -> pd.DataFrame:
+    """Withhold each count that falls short of its whole by fewer than floor, and the df that tell it."""
+    counts = _people_in(frame[count])
     if isinstance(whole, int):
         totals = np.full(len(frame), float(whole))
     else:
@@ -351,4 +477,55 @@ def _without_near_totals(frame: pd.DataFrame, count: str, whole: Mapping[Any, in
         labels = [[*(key[:depth] for depth in range(len(key), 0, -1)), *key] for key in keys]
         totals = np.array([next((float(whole[at]) for at in known if at in whole), np.nan) for known in labels])
     near = (totals - counts > 0) & (totals - counts < floor)
-    return frame.assign(**{count: frame[count].astype("Int64").mask(near)})
+    if parts is not None:
+        others = [name for name in frame.index.names if name != parts]
+        near = pd.Series(near, index=frame.index).groupby(level=others).transform("any").to_numpy()
+    changed = {count: frame[count].astype("Int64").mask(near)}
+    for name in [name for name in frame.columns if str(name).startswith("df")]:
+        df = _people_in(frame[name])
+        tells = near & ((np.abs(counts - df) <= _TELLING_DF) | (np.abs(2 * counts - df) <= 2 * _TELLING_DF))
+        changed[name] = frame[name].astype("Float64").mask(tells)
+    return frame.assign(**changed)
+
+
+def _without_telling_spread(
+    frame: pd.DataFrame, full: pd.DataFrame, count: str | Sequence[str], decimals: int | None
+) -> pd.DataFrame:
+    """Withhold the spread of fewer than 20 people, and the mean where it is everybody's own value."""
+    spreads = [name for name in ("sd", "skewness", "kurtosis") if name in frame]
+    if not spreads or not isinstance(count, str):
+        return frame
+    few = _people_in(full[count]) < _SPREAD_FEWEST
+    frame = frame.assign(**{name: frame[name].mask(few) for name in spreads})
+    if "sd" in full:
+        alike = _people_in(full["sd"]) < 0.5 * 10.0 ** -(2 if decimals is None else decimals)
+        values = [name for name in frame.select_dtypes("number") if str(name).startswith(_DESCRIBING)]
+        values = [name for name in values if not str(name).startswith("percent")]
+        frame = frame.assign(**{str(name): frame[name].mask(alike) for name in values})
+    return frame
+
+
+def _without_unanimous_means(
+    frame: pd.DataFrame, full: pd.DataFrame, count: str, scale: tuple[float, float], floor: int
+) -> pd.DataFrame:
+    """Withhold means of whole answers that tell that fewer than floor people did not answer as the others."""
+    n, mean = _people_in(full[count]), _people_in(full["mean"])
+    # One step on the scale is the least by which a person differs.
+    telling = (n * (mean - scale[0]) < floor) | (n * (scale[1] - mean) < floor)
+    if "sd" in full:
+        telling |= n * _people_in(full["sd"]) ** 2 < floor
+    values = [name for name in ("mean", "sd", "skewness", "median") if name in frame]
+    return frame.assign(**{name: frame[name].mask(telling) for name in values})
+
+
+def _without_flags_of_hidden(frame: pd.DataFrame, percents: Sequence[str]) -> pd.DataFrame:
+    """Withhold what is said of a percentage ("flagged") with the percentage itself."""
+    for name in percents:
+        flag = f"{name.removeprefix('percent').removeprefix('_')}_flagged".removeprefix("_")
+        if flag in frame and name in frame:
+            frame = frame.assign(**{flag: frame[flag].astype("boolean").mask(frame[name].isna())})
+    return frame
+
+
+def _people_in(column: pd.Series) -> Any:
+    return pd.to_numeric(column).astype("Float64").to_numpy(dtype=float, na_value=np.nan)

@@ -38,6 +38,10 @@ _OMEGA_INTERVAL = (
     "do not suppose normal answers"
 )
 
+_INDEPENDENT = (
+    " Intervals take people as independent; people of one team are not, so that they are somewhat too narrow."
+)
+
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Reliability(Result):
@@ -162,7 +166,7 @@ def reliability(items: pd.DataFrame, *, missing: Missing = "listwise", seed: int
         method=f"Cronbach's (1951) alpha of {columns} items and {sample.people} people, interval of Feldt et al. "
         f"(1987); standardised alpha from correlations, {_interval_method(sample, seed)}."
         + (omega if "omega" in rows else "")
-        + f" Standard error of measurement of the mean of the items from {used}.{sample.method}",
+        + f" Standard error of measurement of the mean of the items from {used}.{sample.method}{_INDEPENDENT}",
         notes=notes,
         items=_item_table(sample, covariance, loadings),
         measurement_error=_measurement_error(covariance, rows[used][0], sample.n),
@@ -262,7 +266,7 @@ def composite_reliability(
         method=f"Mean of {kind} ({len(sizes)} subscales, {len(weight)} items, {sample.people} people): stratified "
         f"alpha (Cronbach, Schönemann & McKie, 1965), {_interval_method(sample, seed)}"
         + (omegas if len(rows) > 1 else "")
-        + f".{sample.method}",
+        + f".{sample.method}{_INDEPENDENT}",
         notes=notes,
     )
 
@@ -374,9 +378,9 @@ def _gradient(coefficient: Any, covariance: Matrix) -> Matrix:
 
 
 def _fit(sample: Sample, model: CovarianceModel) -> MLFit:
-    """Fit a model to the covariances with divisor n."""
+    """Fit a model to the covariances with divisor n; its chi-square counts all people, which is cautious about fit."""
     covariance = sample.covariance * (sample.people - 1) / sample.people
-    return fit_ml(covariance, sample.n, model)
+    return fit_ml(covariance, sample.people, model)
 
 
 def _composite_parts(estimates: CovarianceModel) -> tuple[float, Matrix, float]:

@@ -77,13 +77,14 @@ def run_report(
     >>> run_report("missing.csv", "report")
     Traceback (most recent call last):
         ...
-    FileNotFoundError: missing.csv: there is no such file
+    FileNotFoundError: missing.csv: no such file; check the name and the folder
     """
     paths = [Path(files)] if isinstance(files, str | Path) else [Path(file) for file in files]
     target = Path(out)
     if audience not in FLOORS:
         raise ValueError(f"audience must be one of {', '.join(FLOORS)}; got {audience!r}")
     _refuse_existing(target, force=force)
+    _refuse_to_lose([*paths, Path(instrument)], target)
     definition = read_instrument(instrument)
     responses = read_responses(paths, definition)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -154,7 +155,17 @@ def _run_notebook(source: Path, executed: Path, parameters: dict[str, Any]) -> N
         )
 
 
+def _refuse_to_lose(read: Sequence[Path], target: Path) -> None:
+    """Refuse a folder that holds what is read: replacing it would destroy the answers."""
+    folder = os.path.realpath(target)
+    for path in read:
+        if os.path.realpath(path).startswith(folder + os.sep) and path.exists():
+            raise FileExistsError(f"{target} holds {path.name}, which is read; choose another folder")
+
+
 def _refuse_existing(target: Path, *, force: bool) -> None:
+    if target.is_symlink():
+        raise FileExistsError(f"{target} is a link to another place; name a folder")
     if not target.exists():
         return
     if not force:
@@ -172,7 +183,9 @@ def _provenance(
     paths: Sequence[Path], definition: Instrument, responses: Responses, audience: Audience
 ) -> dict[str, Any]:
     floor = FLOORS[audience]
-    count = len(responses.answers)
+    # A wave under the floor does not count: all less the others would tell its number.
+    sizes = responses.people["wave"].value_counts()
+    count = int(sizes[sizes >= floor].sum())
     return {
         "draft": definition.banner.get(definition.languages[0], ""),
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -180,7 +193,7 @@ def _provenance(
         "smallest_group_shown": floor,
         "questionnaire": {"id": definition.id, "version": definition.version, "sha256": definition.digest},
         "data": [{"file": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()} for path in paths],
-        "responses": count if count >= floor else f"fewer than {floor}",
+        "responses": count or f"fewer than {floor} in each wave",
         "seed": SEED,
         "python": platform.python_version(),
         "packages": {name: importlib.metadata.version(name) for name in _PACKAGES},

@@ -105,6 +105,11 @@ def _require_files(paths: Sequence[Path]) -> None:
     missing = [str(path) for path in paths if not path.exists()]
     if missing:
         raise FileNotFoundError(f"{', '.join(missing)}: no such file; check the name and the folder")
+    # Reading a pipe or a device may never end.
+    if odd := [str(path) for path in paths if not path.is_file() and not path.is_dir()]:
+        raise ResponseError(
+            [f"{each}: this is a pipe or a device, not a file; save the answers as a file" for each in odd]
+        )
 
 
 def _labels(paths: Sequence[Path]) -> list[tuple[str, str]]:

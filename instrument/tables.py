@@ -8,6 +8,7 @@ import io
 import math
 import re
 import zipfile
+import zlib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -300,6 +301,7 @@ def _ragged(row: int, record: list[str], header: list[str]) -> Fault:
 def _read_workbook(path: Path, file: str, known: Collection[str]) -> RawTable:
     from python_calamine import CalamineError, CalamineWorkbook, PasswordError
 
+    _refuse_boundless(path, file)
     try:
         with CalamineWorkbook.from_path(str(path)) as workbook:
             sheets = {
@@ -335,6 +337,50 @@ def _read_workbook(path: Path, file: str, known: Collection[str]) -> RawTable:
             if other != name
         ),
     )
+
+
+_UNPACKED_LIMIT = 4_000_000_000  # bytes; 100,000 answers to 66 items are a tenth of it
+_AREA_LIMIT = 30_000_000  # cells, empty ones too: calamine keeps room for each
+_FAR_ROW = re.compile(rb' r="[A-Z]{0,3}([0-9]{6,7})"')
+_ROW = re.compile(rb' r="[A-Z]{0,3}([0-9]{1,7})"')
+_FAR_COLUMN = re.compile(rb' r="([A-Z]{3})[0-9]+"')
+
+
+def _refuse_boundless(path: Path, file: str) -> None:
+    """Refuse a workbook that would fill the memory: one that unpacks to gigabytes, or with a lone cell far out."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if sum(part.file_size for part in archive.infolist()) > _UNPACKED_LIMIT:
+                raise ResponseError([f"{file}: the workbook unpacks to over 4 GB; save the answers as CSV in UTF-8"])
+            for part in archive.namelist():
+                if (
+                    part.startswith("xl/worksheets/")
+                    and part.endswith(".xml")
+                    and _area(archive.read(part)) > _AREA_LIMIT
+                ):
+                    raise ResponseError(
+                        [
+                            f"{file}: the sheet spans over {_AREA_LIMIT:,} cells; delete the empty rows and columns (a cell "
+                            "may lie far from the others), or save the answers as CSV in UTF-8"
+                        ]
+                    )
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError):
+        return  # broken or encrypted: calamine says which
+
+
+def _area(sheet: bytes) -> int:
+    """Return at least how many cells the sheet spans, where that is many."""
+    columns = max((_place(letters) for letters in set(_FAR_COLUMN.findall(sheet))), default=100)
+    rows = _FAR_ROW if columns == 100 else _ROW  # most sheets are not wide, and quickly looked through
+    return columns * max((int(row) for row in rows.findall(sheet)), default=1)
+
+
+def _place(letters: bytes) -> int:
+    """Return the number of a column: A is 1, Z 26, AA 27."""
+    place = 0
+    for letter in letters:
+        place = place * 26 + letter - 64
+    return place
 
 
 def _worksheets(workbook: Any) -> list[str]:
@@ -382,10 +428,7 @@ def _unread_cells(path: Path, sheet: str) -> dict[tuple[int, int], str]:
             text = "=" + (formula.group(1).decode("utf-8", "replace") if formula else "…")
         else:
             continue
-        column = 0
-        for letter in letters:
-            column = column * 26 + letter - 64
-        found[int(number) - 1, column - 1] = text
+        found[int(number) - 1, _place(letters) - 1] = text
     return found
 
 

@@ -638,3 +638,31 @@ def test_help_answers_at_once() -> None:
     full = quickest(lambda: run("--help"))
     # Importing pandas alone would add ten times what an empty interpreter takes.
     assert full < 3 * bare + 0.1
+
+
+def test_a_pipe_or_device_is_not_replaced_by_a_file(answers: Path, tmp_path: Path, capsys: Captured) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    told = refusal(["score", str(answers), "--out", str(tmp_path / "pipe"), "--force"], capsys)
+    assert "is a pipe or a device; --out names a file" in told
+    assert (tmp_path / "pipe").is_fifo()
+
+
+def test_answers_that_are_a_link_to_itself_are_refused_in_a_sentence(tmp_path: Path, capsys: Captured) -> None:
+    circle = tmp_path / "circle.csv"
+    circle.symlink_to(circle)
+    assert "no such file" in refusal(["score", str(circle), "--out", str(tmp_path / "scores.csv")], capsys)
+
+
+def test_a_report_never_replaces_the_folder_that_holds_its_answers(
+    answers: Path, tmp_path: Path, capsys: Captured
+) -> None:
+    shutil.copy(answers, tmp_path / "answers.csv")
+    (tmp_path / "provenance.json").write_text("{}")  # it looks like an earlier report
+    told = refusal(["report", str(tmp_path / "answers.csv"), "--out", str(tmp_path), "--force"], capsys)
+    assert "holds answers.csv, which is read" in told
+    assert (tmp_path / "answers.csv").exists()
+
+
+def test_a_report_does_not_go_through_a_link(answers: Path, tmp_path: Path, capsys: Captured) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    assert "is a link to another place" in refusal(["report", str(answers), "--out", str(tmp_path / "link")], capsys)

@@ -11,7 +11,7 @@ import pytest
 from scipy import stats
 
 from analysis import means as module
-from analysis.means import common_strata, mean_scores
+from analysis.means import common_strata, mean_scores, widest_clusters
 
 ORACLES = Path(__file__).parents[1] / "oracles"
 ORACLE = json.loads((ORACLES / "means.json").read_text(encoding="utf-8"))["rows"]
@@ -138,7 +138,7 @@ def test_strata_may_be_numbers(labels: list[object]) -> None:
 
 def few_teams(count: int) -> tuple[pd.DataFrame, pd.Series]:
     random = np.random.default_rng(count)
-    team = pd.Series(np.repeat([f"t{number}" for number in range(count)], 6))
+    team = pd.Series(np.repeat([f"t{number}" for number in range(count)], 6), name="team")
     effect = np.repeat(random.normal(0, 8, count), 6)
     return pd.DataFrame({"role": 50 + effect + random.normal(0, 5, len(team))}), team
 
@@ -259,3 +259,34 @@ def test_intervals_of_small_unequal_forms_hold_the_truth_too() -> None:
     table = mean_scores(scores, strata=form).table
     # Exact under equal variances: four Monte Carlo errors.
     assert abs(table["ci_low"].lt(50).mul(table["ci_high"].gt(50)).mean() - 0.95) < 4 * (0.95 * 0.05 / RUNS) ** 0.5
+
+
+def test_clusters_are_organisations_where_there_are_enough_of_them() -> None:
+    ten = pd.DataFrame({"organisation": [f"o{number}" for number in range(10)] * 2, "team": ["1", "2"] * 10})
+    found = widest_clusters(ten)
+    assert found is not None
+    assert (found.name, found.nunique()) == ("organisation", 10)
+    nine = widest_clusters(ten[ten["organisation"] != "o9"].assign(team=["1", "2"] * 9))
+    assert nine is not None
+    assert nine.name == "team"
+    assert set(nine) == {f"o{number} / {team}" for number in range(9) for team in ("1", "2")}
+    only_team = widest_clusters(ten[["team"]])
+    assert only_team is not None
+    assert only_team.name == "team"
+    assert widest_clusters(ten[[]]) is None
+
+
+def test_intervals_by_organisation_hold_the_truth_where_those_by_team_do_not() -> None:
+    random = np.random.default_rng(3)
+    people = pd.DataFrame({"team": np.repeat([f"t{number:03}" for number in range(96)], 5)})
+    people["organisation"] = "o" + (np.arange(480) // 20).astype(str).astype(object)
+    effects = [random.normal(0, 5, (480 // size, RUNS)).repeat(size, axis=0) for size in (20, 5)]
+    scores = pd.DataFrame(50 + effects[0] + effects[1] + random.normal(0, 12, (480, RUNS))).add_prefix("run")
+
+    def coverage(cluster: pd.Series | None) -> float:
+        table = mean_scores(scores, cluster=cluster).table
+        return float(table["ci_low"].lt(50).mul(table["ci_high"].gt(50)).mean())
+
+    # 24 equal clusters: CR1 is exact here but for four Monte Carlo errors of 1.4 points.
+    assert abs(coverage(widest_clusters(people)) - 0.95) < 4 * (0.95 * 0.05 / RUNS) ** 0.5
+    assert coverage(people["team"]) < 0.89

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import numpy as np
@@ -251,7 +252,7 @@ def test_result_does_not_depend_on_unit_origin_coding_or_order():
 def test_sparse_and_blocked_arithmetic_gives_the_same(monkeypatch, seed):
     outcome, design, groups = crossed(seed)
     dense = fit_mixed(outcome, design, groups)
-    for name in ("_DENSE_LEVELS", "_DENSE_NUMBERS", "_WHOLE_NUMBERS", "_BLOCK_NUMBERS"):
+    for name in ("_DENSE_LEVELS", "_DENSE_NUMBERS", "_BLOCK_NUMBERS"):
         monkeypatch.setattr(mixed, name, 1)
     monkeypatch.setattr(mixed, "_NARROWEST_BLOCK", 4)
     other = fit_mixed(outcome, design, groups)
@@ -259,6 +260,70 @@ def test_sparse_and_blocked_arithmetic_gives_the_same(monkeypatch, seed):
     assert other.loglik == pytest.approx(dense.loglik, rel=1e-10)
     np.testing.assert_allclose(other.parameter_covariance, dense.parameter_covariance, rtol=1e-5, atol=1e-9)
     np.testing.assert_allclose(other.covariance_gradient, dense.covariance_gradient, rtol=1e-5, atol=1e-9)
+
+
+def nested() -> tuple[pd.Series, pd.DataFrame, pd.DataFrame]:
+    """Simulate people, some of them twice, in teams of organisations of different size."""
+    random = np.random.default_rng(5)
+    team_of = np.repeat(np.arange(40), random.integers(3, 9, 40))
+    person = np.concatenate([np.arange(len(team_of)), random.choice(len(team_of), 90, replace=False)])
+    team = team_of[person]
+    organisation = np.minimum(team // 3, 11)
+    wave = np.repeat([0, 1], [len(team_of), 90])
+    y = random.normal(0, 1, len(person)) + random.normal(0, 1, len(team_of))[person]
+    for effect, codes in ((0.7, organisation), (0.5, 2 * organisation + wave), (0.7, team), (0.6, 2 * team + wave)):
+        y += random.normal(0, effect, 90)[codes]
+    groups = {"organisation": organisation, "organisation × wave": 2 * organisation + wave, "team": team}
+    groups |= {"team × wave": 2 * team + wave, "person": person}
+    return pd.Series(y), pd.DataFrame({"intercept": 1.0, "wave": wave * 1.0}), pd.DataFrame(groups)
+
+
+@pytest.mark.parametrize("way", ["crossproducts by size", "sums of levels", "columns", "one block"])
+def test_nested_factors_are_solved_by_organisation_however_they_are_kept(monkeypatch, way):
+    outcome, design, groups = nested()
+    blocks = []
+    inverted = mixed._Solved._inverted
+
+    def watched(self, problem, levels):
+        blocks.extend(problem.blocks)
+        return inverted(self, problem, levels)
+
+    monkeypatch.setattr(mixed._Solved, "_inverted", watched)
+    usual = fit_mixed(outcome, design, groups)
+    assert sum(len(block) for block in {each.shape: each for each in blocks}.values()) == 12
+    if way == "one block":
+        monkeypatch.setattr(mixed, "_sets_that_share", lambda levels: (np.arange(levels.shape[1])[None, :],))
+    else:
+        monkeypatch.setattr(mixed, "_DENSE_NUMBERS", 12_000 if way == "crossproducts by size" else 1)
+    if way == "columns":
+        for name, number in (("_DENSE_LEVELS", 1), ("_BLOCK_NUMBERS", 1), ("_NARROWEST_BLOCK", 16)):
+            monkeypatch.setattr(mixed, name, number)
+    kept = []
+    made = mixed._crossproducts
+    monkeypatch.setattr(mixed, "_crossproducts", lambda *args: kept.append(made(*args)) or kept[-1])
+    other = fit_mixed(outcome, design, groups)
+    assert isinstance(kept[0].within, mixed._SparseBySize) == (way == "crossproducts by size")
+    assert isinstance(kept[0].within, np.ndarray) == (way == "one block")
+    # The same likelihood by other arithmetic: rounding alone, as far as the search for its top carries it.
+    np.testing.assert_allclose(other.variances, usual.variances, rtol=1e-6)
+    assert other.loglik == pytest.approx(usual.loglik, rel=1e-10)
+    np.testing.assert_allclose(other.parameter_covariance, usual.parameter_covariance, rtol=1e-5, atol=1e-9)
+    np.testing.assert_allclose(other.covariance_gradient, usual.covariance_gradient, rtol=1e-5, atol=1e-9)
+
+
+def test_many_organisations_take_no_more_than_their_number():
+    """Twenty thousand answers in 600 teams once took 95 s."""
+    random = np.random.default_rng(6)
+    team_of = random.integers(0, 600, 14_000)
+    person = np.concatenate([np.arange(14_000), np.arange(6_000)])
+    wave = np.repeat([0, 1], [14_000, 6_000])
+    team = team_of[person]
+    groups = pd.DataFrame({"organisation": team // 3, "team": team, "team × wave": 2 * team + wave, "person": person})
+    y = sum(random.normal(0, 1, 20_000)[groups[name]] for name in groups) + random.normal(0, 1, 20_000)
+    started = time.perf_counter()
+    fit = fit_mixed(pd.Series(y), pd.DataFrame({"intercept": 1.0, "wave": wave * 1.0}), groups)
+    assert time.perf_counter() - started < 20  # about 1 s on one idle core
+    np.testing.assert_allclose(fit.variances, 1, atol=0.35)
 
 
 def test_variances_of_the_population_are_recovered():

@@ -291,3 +291,79 @@ def test_every_citation_of_the_methods_has_its_reference(sample: tuple[Path, dic
     assert len(cited) > 15
     missing = [(name, year) for name, year in cited if not re.search(rf"{name}\b[^;]*?{year}", references)]
     assert not missing
+
+
+def people_of(frame: pd.DataFrame, **sizes: int) -> pd.DataFrame:
+    """Return so many people of each form."""
+    return pd.concat([frame[frame["form"] == form].head(size) for form, size in sizes.items()]).copy()
+
+
+def filed(report: Path, name: str) -> pd.DataFrame:
+    return pd.read_csv(report.parent / "tables" / f"{name}.csv")
+
+
+def test_a_small_form_does_not_follow_from_the_others(make_report: Callable[..., Path], baseline: pd.DataFrame) -> None:
+    report = make_report(people_of(baseline, P=20, C=3, M=20))
+    # Every table must hide the same second form: 43 people less 20 less 20 are the 3 colleagues.
+    seen = {
+        form for name in ("02_flow", "02_means_by_form", "02_beside_the_scale") for form in filed(report, name)["form"]
+    }
+    assert len(seen) == 1
+    # Eight items are not asked of colleagues: 40 asked beside 43 would be the same 3.
+    assert set(filed(report, "02_items_wave_1")["asked"].dropna()) == {43}
+
+
+def test_an_arm_that_may_not_be_shown_does_not_weigh_as_the_other(
+    make_report: Callable[..., Path], baseline: pd.DataFrame, followup: pd.DataFrame
+) -> None:
+    waves = [people_of(frame, C=25) for frame in (baseline, followup)]
+    for wave in waves:
+        places = ["p1", "p2", "p3", *(f"o{number % 6}" for number in range(22))]
+        wave["organisation"], wave["programme"] = places, ["1"] * 3 + ["0"] * 22
+    report = make_report(*waves)
+    text = whole_text(report)
+    assert "have too few answers to be shown apart" in text
+    assert "more change with the programme" not in text
+    assert not list((report.parent / "tables").glob("06_arms*"))
+    assert not list((report.parent / "tables").glob("06_programme*"))
+
+
+def test_nobodys_answer_follows_where_all_are_alike_and_nothing_becomes_markup(
+    make_report: Callable[..., Path], baseline: pd.DataFrame
+) -> None:
+    frame = people_of(baseline, C=12)
+    for item in [name for name in frame if re.fullmatch(r"[a-z]{4}[abc][fb]", name)]:
+        frame[item] = frame[item].where(frame[item] == "", "5")
+        if (frame[item] != "").any():
+            frame[item] = "5"
+    frame["team"] = "<script>alert(1)</script>"
+    frame["<img src=x onerror=alert(1)>"] = "=1+1"
+    report = make_report(frame)
+    assert filed(report, "02_items_wave_1")[["mean", "sd"]].isna().all(axis=None)
+    assert filed(report, "02_means")["mean"].isna().all()
+    assert "unanimous" not in whole_text(report)
+    pages = "".join(page.read_text(encoding="utf-8") for page in report.parent.glob("*.html"))
+    assert "<script" not in pages
+    assert "<img src=x" not in pages
+
+
+def test_the_number_of_a_wave_that_is_not_shown_is_not_in_the_provenance(
+    make_report: Callable[..., Path], baseline: pd.DataFrame, followup: pd.DataFrame
+) -> None:
+    report = make_report(people_of(baseline, C=30), people_of(followup, C=3))
+    assert json.loads((report.parent / "provenance.json").read_text(encoding="utf-8"))["responses"] == 30
+
+
+def test_who_answered_nothing_on_the_scale_is_not_counted_out(
+    make_report: Callable[..., Path], baseline: pd.DataFrame
+) -> None:
+    frame = people_of(baseline, C=30)
+    items = [name for name in frame if re.fullmatch(r"[a-z]{4}[abc][fb]", name) and (frame[name] != "").any()]
+    frame[items] = frame[items].mask(frame[items].isin(["97", "98", "99"]), "3")
+    frame.loc[frame.index[0], items] = "97"
+    report = make_report(frame)
+    text = whole_text(report)
+    assert "30 people answered in wave 1; 58 items" in text
+    assert "29 people" not in text
+    # 6 cells of 180 are one person's.
+    assert filed(report, "02_beside_the_scale")["percent"].isna().all()

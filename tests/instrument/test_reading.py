@@ -1,6 +1,8 @@
 import csv
 import datetime as dt
+import os
 import re
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -748,3 +750,29 @@ def test_the_first_row_of_a_workbook_is_the_header(tmp_path):
             book.active.cell(number, column, cell)
     book.save(tmp_path / "a.xlsx")
     assert faults(tmp_path / "a.xlsx") == ("a.xlsx: row 1 is empty; the first row must hold the column names",)
+
+
+def test_links_in_a_circle_pipes_and_devices_are_refused_and_not_waited_for(tmp_path):
+    circle = tmp_path / "circle.csv"
+    circle.symlink_to(circle)
+    with pytest.raises(FileNotFoundError, match="circle.csv: no such file"):
+        read(circle)
+    os.mkfifo(tmp_path / "pipe.csv")
+    assert "this is a pipe or a device, not a file" in faults(tmp_path / "pipe.csv")[0]
+
+
+@pytest.mark.parametrize("cell", ["XFD1048576", "A900000"])
+def test_a_lone_cell_far_out_does_not_fill_the_memory(tmp_path, cell):
+    path = write_xlsx(tmp_path / "a.xlsx", table(row()))
+    with zipfile.ZipFile(path) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    far = f'<row><c r="{cell}"><v>1</v></c></row></sheetData>'.encode()
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in parts.items():
+            archive.writestr(name, data.replace(b"</sheetData>", far))
+    assert "the sheet spans over 30,000,000 cells" in faults(path)[0]
+
+
+def test_a_wide_workbook_of_few_rows_is_read(tmp_path):
+    wide = table(row()).assign(**{f"extra{number}": "1" for number in range(1000)})
+    assert len(read(write_xlsx(tmp_path / "a.xlsx", wide)).answers) == 1

@@ -131,7 +131,7 @@ composite <- function(d, subscales) {
   pe <- parameterEstimates(fit)
   errors <- two_stage(fit, d)
   pick <- function(l, what) pe[[what]][pe$label == l]
-  list(n = m$pairwise_n, alpha_stratified = 1 - sum(strata * (1 - alphas)) / sum(S),
+  list(n = m$pairwise_n, chi2 = unname(fitMeasures(fit, "chisq")), alpha_stratified = 1 - sum(strata * (1 - alphas)) / sum(S),
     omega_second_order = pick("omega", "est"), omega_second_order_se = unname(errors["omega"]),
     omega_total_second_order = pick("omega_total", "est"), omega_total_second_order_se = unname(errors["omega_total"]))
 }
@@ -139,7 +139,7 @@ composite <- function(d, subscales) {
 factors <- function(d, k, fm, rotate) {
   m <- moments(d)
   r <- cov2cor(m$covariance)
-  s <- suppressWarnings(suppressMessages(fa(r, k, n.obs = m$pairwise_n, fm = fm, rotate = rotate,
+  s <- suppressWarnings(suppressMessages(fa(r, k, n.obs = m$n, fm = fm, rotate = rotate,
     min.err = 1e-9, max.iter = 5000, eps = 1e-8, maxit = 5000)))
   phi <- if (is.null(s$Phi)) diag(k) else s$Phi
   p <- unclass(s$loadings)

@@ -15,8 +15,9 @@ import pytest
 
 ORACLES = Path(__file__).parent
 SCRIPTS = sorted(path.name for path in ORACLES.glob("*.R"))
-# R's optimisers stop where they are content; another build of it stops a little elsewhere.
-RELATIVE, ABSOLUTE = 1e-6, 1e-8
+# R's optimisers stop where they are content, and lmerTest differentiates numerically: an interval was seen to
+# move by 5e-6 of itself between two runs on one machine. What agrees with our numbers is tested elsewhere.
+RELATIVE, ABSOLUTE = 1e-4, 1e-6
 
 
 def differences(stored: Any, fresh: Any, place: str = "") -> Iterator[str]:
