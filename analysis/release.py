@@ -51,6 +51,7 @@ class Release:
     notebook: str
     audience: Audience = "internal"
     folder: Path | None = None
+    _sizes: list[int] = field(default_factory=list, repr=False)  # people in each wave that may be shown
     _said: list[str] = field(default_factory=list, repr=False)
     _nothing: list[str] = field(default_factory=list, repr=False)  # holds a reason when nothing may be shown
 
@@ -105,6 +106,7 @@ def admit(release: Release, responses: Responses) -> Responses:
     """Return the answers of the waves that have enough of them to be shown at all; say what was left out."""
     sizes = {wave: len(part.answers) for wave, part in split_waves(responses).items()}
     small = [wave for wave, size in sizes.items() if size < release.floor]
+    release._sizes.extend(size for size in sizes.values() if size >= release.floor)
     if small:
         say(
             release,
@@ -207,8 +209,8 @@ def table(
     told = [note for note in shown.notes if not note.startswith("Not looked at for small groups")]
     shown = replace(
         shown,
-        method=fit_to_say(shown.method, release.floor),
-        notes=tuple(fit_to_say(note, release.floor) for note in told),
+        method=fit_to_say(shown.method, release.floor, release._sizes),
+        notes=tuple(fit_to_say(note, release.floor, release._sizes) for note in told),
     )
     _display(shown)
     _file(release, "table", name, title=shown.title, method=shown.method, notes=list(shown.notes))
@@ -304,7 +306,7 @@ def figure(release: Release, axes: Any, name: str, *, title: str, alt: str, head
 
 def say(release: Release, sentence: str, *, headline: bool = False) -> None:
     """Show a sentence; a headline also stands in the summary on the report's first page."""
-    sentence = fit_to_say(sentence, release.floor)
+    sentence = fit_to_say(sentence, release.floor, release._sizes)
     if sentence in release._said:
         return
     release._said.append(sentence)
@@ -366,7 +368,7 @@ _TELLING_DF = 10  # a df this close to n is n less a few, and so tells n
 _DESCRIBING = ("estimate", "item_rest", "alpha", "loading", "mean", "sd", "se", "ci_", "percent", "skewness", "median")
 _PEOPLE = r"(?:of them|people|persons?|responses?|respondents?|rows?|answers?|cases?|members?|managers|peer workers|colleagues)"
 _COUNTED = re.compile(
-    rf"\b(\d+)(?= (?:(?:more|other|complete|linked|unlinked|usable|of the|incomplete|remaining|flagged) )*{_PEOPLE}\b)|"
+    rf"(?<!ewer than )(?<!at least )\b(\d+)(?= (?:(?:more|other|complete|linked|unlinked|usable|of the|incomplete|remaining|flagged) )*{_PEOPLE}\b)|"
     r"(?<=\bgot )(\d+)\b"
 )
 _SHARE = re.compile(rf"\b(\d+) of (?:the |all )?(\d+)(?= {_PEOPLE})")
@@ -385,14 +387,18 @@ _TELLING = (
 )
 
 
-def fit_to_say(text: str, floor: int) -> str:
-    """Return a sentence without small numbers of people, and without what everybody answered."""
+def fit_to_say(text: str, floor: int, sizes: Sequence[int] = ()) -> str:
+    """Return a sentence without small numbers of people, and without what everybody answered.
+
+    ``sizes`` are the numbers of people that readers know: one that falls short of them by fewer than floor
+    would tell how many are missing. A number that happens to lie there by chance becomes "nearly" too.
+    """
     for telling, instead in _TELLING:
         text = re.sub(telling, instead, text)
-    return _without_small_counts(text, floor)
+    return _without_small_counts(text, floor, sizes)
 
 
-def _without_small_counts(text: str, floor: int) -> str:
+def _without_small_counts(text: str, floor: int, sizes: Sequence[int]) -> str:
     """Return a sentence in which no small number of people stands, nor one that follows by subtraction.
 
     Notes are written for whoever analyses the data and may say how many people were left out.
@@ -400,7 +406,10 @@ def _without_small_counts(text: str, floor: int) -> str:
 
     def counted(found: re.Match[str]) -> str:
         number = int(found.group(1) or found.group(2))
-        return f"fewer than {floor}" if 0 < number < floor else found.group(0)
+        if 0 < number < floor:
+            return f"fewer than {floor}"
+        near = [size for size in sizes if 0 < size - number < floor]
+        return f"nearly {min(near)}" if near and number not in sizes else found.group(0)
 
     def share(found: re.Match[str]) -> str:
         part, whole = int(found.group(1)), int(found.group(2))

@@ -217,6 +217,12 @@ def test_sentences_tell_no_small_number_and_nobodys_answer(told: str, said: str 
     assert not fit.startswith("all who answered")
 
 
+@pytest.mark.parametrize(("got", "said"), [(26, "nearly 30"), (29, "nearly 30"), (30, "30"), (25, "25"), (31, "31")])
+def test_sentences_tell_no_number_just_short_of_all(got: int, said: str) -> None:
+    told = f"covariances need more people than items, got {got} people with an answer for 16 items"
+    assert f"got {said} people" in fit_to_say(told, 5, [30])
+
+
 def test_a_sentence_is_said_once_and_its_numbers_hidden(release: Release, tmp_path: Path) -> None:
     for _ in range(2):
         say(release, "4 people did.", headline=True)

@@ -755,7 +755,7 @@ def test_the_first_row_of_a_workbook_is_the_header(tmp_path):
 def test_links_in_a_circle_pipes_and_devices_are_refused_and_not_waited_for(tmp_path):
     circle = tmp_path / "circle.csv"
     circle.symlink_to(circle)
-    with pytest.raises(FileNotFoundError, match="circle.csv: no such file"):
+    with pytest.raises(FileNotFoundError, match=r"circle\.csv: no such file"):
         read(circle)
     os.mkfifo(tmp_path / "pipe.csv")
     assert "this is a pipe or a device, not a file" in faults(tmp_path / "pipe.csv")[0]
