@@ -36,7 +36,8 @@ def open_lab(folder: Path, *, browser: bool = True) -> None:
     status = subprocess.run(command, check=False).returncode  # noqa: S603 - our own interpreter and module
     if status:
         raise ValueError(
-            f"JupyterLab ended with status {status}. If it is not installed: pip install 'pwiq[lab]' in this environment"
+            f"JupyterLab ended with status {status}; it says above why. "
+            "If it is not installed: pip install 'pwiq[lab]' in this environment"
         )
 
 

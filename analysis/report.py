@@ -210,11 +210,10 @@ def _gather(
     audience: Audience,
 ) -> None:
     """Write pages, tables, figures, the workbook and the provenance into the finished folder."""
-    for kind, endings in (("tables", ("csv",)), ("figures", ("svg", "png"))):
+    for kind, ending in (("tables", "csv"), ("figures", "svg")):
         (finished / kind).mkdir()
-        for ending in endings:
-            for file in sorted(parts.glob(f"*.{ending}")):
-                shutil.copyfile(file, finished / kind / file.name)
+        for file in sorted(parts.glob(f"*.{ending}")):
+            shutil.copyfile(file, finished / kind / file.name)
     tables = {
         entry.name: (entry, pd.read_csv(parts / f"{entry.name}.csv", dtype=object, keep_default_na=False))
         for entry in shown

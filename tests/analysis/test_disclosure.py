@@ -48,7 +48,7 @@ def counts_frame(inner):
 def statistics_frame(inner):
     frame = counts_frame(inner)
     frame.columns = pd.Index([*(f"w{i}" for i in range(frame.shape[1] - 1)), "All"], name="wave")
-    table = frame.stack().rename("n").to_frame()  # noqa: PD013
+    table = frame.stack().rename("n").to_frame()
     table["mean"] = np.linspace(1.5, 4.5, len(table))
     return table
 

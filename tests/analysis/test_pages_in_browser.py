@@ -134,7 +134,7 @@ def test_structure_that_a_screen_reader_goes_by(browser: Browser, folder: Path) 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_text_stands_out_from_its_background(browser: Browser, folder: Path, scheme: str) -> None:
     pages = look(browser, folder, CONTRAST, scheme=scheme)
-    assert pages == dict.fromkeys(pages, [])
+    assert not any(pages.values())
 
 
 def test_every_link_leads_somewhere_and_the_pages_can_be_walked_through(browser: Browser, folder: Path) -> None:
