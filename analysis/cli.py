@@ -279,7 +279,9 @@ def _report(options: argparse.Namespace) -> None:
 def _lab(options: argparse.Namespace) -> None:
     from analysis.lab import open_lab
 
-    open_lab(options.folder, browser=not options.no_browser)
+    path = Path(options.instrument)
+    instrument = str(path.resolve()) if path.exists() else options.instrument
+    open_lab(options.folder, instrument=instrument, browser=not options.no_browser)
 
 
 def _write_text(text: str, options: argparse.Namespace) -> None:

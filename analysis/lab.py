@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
@@ -14,13 +15,15 @@ SAMPLE_FILES = ("baseline.csv", "baseline.about.json", "followup.csv", "followup
 """What the notebooks open with, and the files that say that these answers are simulated."""
 
 
-def open_lab(folder: Path, *, browser: bool = True) -> None:
+def open_lab(folder: Path, *, instrument: str = "pwiq", browser: bool = True) -> None:
     """Copy the notebooks that are not there yet into a folder and start JupyterLab in it.
 
     Parameters
     ----------
     folder : path
         Made if missing. Notebooks that are there are left alone, so that work in them is never lost.
+    instrument : str
+        Name or path of the questionnaire's definition, for the copies.
     browser : bool
         Open a browser.
 
@@ -29,7 +32,7 @@ def open_lab(folder: Path, *, browser: bool = True) -> None:
     ValueError
         If JupyterLab is not installed.
     """
-    copy_notebooks(folder)
+    copy_notebooks(folder, instrument=instrument)
     command = [sys.executable, "-m", "jupyterlab", f"--notebook-dir={folder}"]
     if not browser:
         command.append("--no-browser")
@@ -41,8 +44,11 @@ def open_lab(folder: Path, *, browser: bool = True) -> None:
         )
 
 
-def copy_notebooks(folder: Path) -> list[Path]:
-    """Copy the notebooks and the sample data that they open with; return what was copied."""
+def copy_notebooks(folder: Path, *, instrument: str = "pwiq") -> list[Path]:
+    """Copy the notebooks and the sample data that they open with; return what was copied.
+
+    ``instrument`` is written into the parameters of the copies.
+    """
     samples = folder / "sample_data"
     samples.mkdir(parents=True, exist_ok=True)
     copied = []
@@ -51,6 +57,8 @@ def copy_notebooks(folder: Path) -> list[Path]:
         if not target.exists():
             # Beside the copies, so that they run wherever the folder is.
             text = source.read_text(encoding="utf-8").replace("../sample_data/", "sample_data/")
+            chosen = json.dumps(f"instrument = {json.dumps(instrument)}\n")
+            text = text.replace(json.dumps('instrument = "pwiq"\n'), chosen)
             write_whole(target, text)
             copied.append(target)
     for name in SAMPLE_FILES:

@@ -54,6 +54,10 @@ def write_pages(
         "provenance": provenance,
         "style": (TEMPLATES / "style.css").read_text(encoding="utf-8"),
         "language": language,
+        "names": [
+            *((form.id, form.title[language]) for form in definition.forms),
+            *((rule.id, rule.title[language]) for rule in definition.scores),
+        ],
     }
     for entry in contents:
         tables = [item for item in shown if item.kind == "table" and item.notebook == entry["name"]]

@@ -71,7 +71,7 @@ def answer_bars(segments: pd.DataFrame, *, labels: Mapping[int, str], names: Map
                 furthest = max(furthest, abs(start), abs(start - percent))
         axes.axvline(0, color="#374151", linewidth=0.8)
         axes.set_yticks(
-            range(len(names)), [textwrap.shorten(text, 84, placeholder="…") for text in names.values()], fontsize=8
+            range(len(names)), [textwrap.shorten(text, 100, placeholder="…") for text in names.values()], fontsize=8
         )
         axes.set_ylim(len(names) - 0.4, -0.6)
         limit = float(np.ceil(furthest / 10) * 10)

@@ -80,7 +80,7 @@ class Result:
         notes = "".join(f"<p class='note'>{escape(note)}</p>" for note in self.notes)
         return (
             f"<figure class='result'><figcaption>{escape(self.title)}</figcaption>"
-            f"<div class='table' tabindex='0'>{_html_table(formatted(self.table))}</div>"
+            f"<div class='table' tabindex='0'>{_html_table(formatted(self.table), _text_columns(self.table))}</div>"
             f"{notes}<details><summary>Method</summary><p class='method'>{escape(self.method)}</p></details></figure>"
         )
 
@@ -158,7 +158,7 @@ def formatted(table: pd.DataFrame) -> pd.DataFrame:
 
     Counts and other whole numbers stay whole; p is given to three digits and never as 0. Other numbers
     of a column share their decimals: three if all are below 2 in size, two below 100, else one, and
-    fewer where the values have no more.
+    fewer, or none, where the values have no more.
     """
     columns = []
     for position, name in enumerate(table.columns):
@@ -169,19 +169,33 @@ def formatted(table: pd.DataFrame) -> pd.DataFrame:
     return text.set_axis([LABELS.get(str(name), str(name).replace("_", " ")) for name in table.columns], axis=1)
 
 
-def _html_table(text: pd.DataFrame) -> str:
+def _text_columns(table: pd.DataFrame) -> list[bool]:
+    """Return which columns hold words rather than numbers: they are set to the left."""
+    return [
+        any(isinstance(value, str) for value in table.iloc[:, position].tolist()) for position in range(table.shape[1])
+    ]
+
+
+def _html_table(text: pd.DataFrame, is_text: list[bool]) -> str:
     """Return a table with one row of headings and row headings that screen readers can read out."""
     names = [str(name).replace("_", " ") if name is not None else "" for name in text.index.names]
-    head = "".join(f"<th scope='col'>{escape(str(name))}</th>" for name in [*names, *text.columns])
+    classes = ["" if not words else " class='words'" for words in is_text]
+    head = "".join(f"<th scope='col'>{escape(name)}</th>" for name in names)
+    head += "".join(
+        f"<th scope='col'{kind}>{escape(str(name))}</th>" for name, kind in zip(text.columns, classes, strict=True)
+    )
     rows: list[str] = []
     before: tuple[Any, ...] = ()
     for key, cells in zip(text.index, text.to_numpy(dtype=object), strict=True):
         labels = key if isinstance(key, tuple) else (key,)
-        # A label that stands above already is not repeated for the eye.
-        depths = range(1, len(labels) + 1)
-        shown = ["" if before and n < len(labels) and before[:n] == labels[:n] else labels[n - 1] for n in depths]
-        ths = [f"<th scope='row'>{escape(str(label))}</th>" for label in shown]
-        rows.append(f"<tr>{''.join(ths)}{''.join(f'<td>{escape(str(cell))}</td>' for cell in cells)}</tr>")
+        ths = ""
+        for depth, label in enumerate(labels, start=1):
+            # A label that stands above already is hidden from the eye, not from a screen reader.
+            again = bool(before) and depth < len(labels) and before[:depth] == labels[:depth]
+            shown = f"<span class='again'>{escape(str(label))}</span>" if again else escape(str(label))
+            ths += f"<th scope='row'>{shown}</th>"
+        tds = "".join(f"<td{kind}>{escape(str(cell))}</td>" for cell, kind in zip(cells, classes, strict=True))
+        rows.append(f"<tr>{ths}{tds}</tr>")
         before = labels
     return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
 
@@ -196,8 +210,9 @@ def _decimals(values: list[Any]) -> int | None:
     largest = max(sizes, default=0.0)
     if largest >= 100 and any(0 < size < 1 for size in sizes):
         return None
-    needed = (len(f"{size:.{_most(largest)}f}".rstrip("0").split(".")[1]) for size in sizes)
-    return max([1, *needed])
+    if all(size == round(size) for size in sizes):
+        return 0
+    return max([1, *(len(f"{size:.{_most(largest)}f}".rstrip("0").split(".")[1]) for size in sizes)])
 
 
 def _most(size: float) -> int:

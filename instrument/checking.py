@@ -177,7 +177,8 @@ _YES_NO = _Answers((0, 1), {}, (), "0 (no) and 1 (yes)")
 
 
 def _plain(label: str) -> str:
-    return unicodedata.normalize("NFC", label).strip().casefold()
+    # Word processors turn an apostrophe into a quotation mark; it is the same answer.
+    return unicodedata.normalize("NFC", label).replace("’", "'").strip().casefold()
 
 
 def _range(codes: Sequence[int]) -> str:
