@@ -6,6 +6,7 @@ run in kernels, as a user's do.
 
 from __future__ import annotations
 
+import html
 import importlib
 import json
 import re
@@ -35,7 +36,7 @@ def page_text(report: Path, name: str) -> str:
     """Return a page's text as a reader sees it: no code, no style."""
     page = (report.parent / f"{name}.html").read_text(encoding="utf-8")
     page = re.sub(r"<style>.*?</style>|<details class=\"code\">.*?</details>", " ", page, flags=re.DOTALL)
-    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page))
+    return re.sub(r"\s+", " ", html.unescape(re.sub(r"<[^>]+>", " ", page)))
 
 
 def whole_text(report: Path) -> str:
@@ -285,9 +286,7 @@ def test_only_an_earlier_report_is_replaced(
 def test_every_citation_of_the_methods_has_its_reference(sample: tuple[Path, dict[str, Path]]) -> None:
     text = page_text(sample[0], "index")
     methods, references = text.split("Methods, ready to paste")[1].split("References", 1)
-    cited = set(
-        re.findall(r"([A-Z][A-Za-zö]+)(?:'s| et al\.|,? (?:and|&amp;) [A-Z]\w+)?,? \(?((?:19|20)\d\d)\)", methods)
-    )
+    cited = set(re.findall(r"([A-Z][A-Za-zö]+)(?:'s| et al\.|,? (?:and|&) [A-Z]\w+)?,? \(?((?:19|20)\d\d)\)", methods))
     assert len(cited) > 15
     missing = [(name, year) for name, year in cited if not re.search(rf"{name}\b[^;]*?{year}", references)]
     assert not missing

@@ -42,7 +42,7 @@ def differences(stored: Any, fresh: Any, place: str = "") -> Iterator[str]:
 def test_a_difference_is_seen_and_the_versions_are_not() -> None:
     stored = {"versions": {"R": "4.2"}, "a": {"b": [1.0, "x", None]}, "c": 1}
     assert list(differences(stored, stored | {"versions": {"R": "4.4"}})) == []
-    fresh = {"a": {"b": [1.00001, "y", 0, 2]}, "d": 1, "versions": {}}
+    fresh = {"a": {"b": [1.001, "y", 0, 2]}, "d": 1, "versions": {}}
     assert len(list(differences(stored, fresh))) == 6
 
 
