@@ -74,7 +74,7 @@ def run_report(
 
     Examples
     --------
-    >>> run_report("missing.csv", "report")
+    >>> run_report("missing.csv", "a_new_folder")
     Traceback (most recent call last):
         ...
     FileNotFoundError: missing.csv: no such file; check the name and the folder
