@@ -12,14 +12,14 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import optimize, stats
 
-from analysis.missing import Moments, expected_answers, normal_moments, numeric_answers
+from analysis.missing import expected_answers
 from analysis.result import Result
+from analysis.sample import Missing, Sample, sample_moments
 
 Matrix = NDArray[np.floating[Any]]
 Method = Literal["minres", "ml", "principal_axis"]
 Rotation = Literal["oblimin", "promax", "geomin", "varimax", "none"]
 Scores = Literal["regression", "ten_berge"]
-Missing = Literal["listwise", "ml"]
 
 _METHODS = {
     "minres": "minimum residuals (Harman & Jones, 1966)",
@@ -112,166 +112,6 @@ class Exploratory(Result):
     fit: pd.DataFrame
     weights: pd.DataFrame
     scores: pd.DataFrame
-
-
-def complete_items(items: pd.DataFrame, *, at_least: int = 2, people: int = 3) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """Check answers to items and keep the responses without gaps.
-
-    Parameters
-    ----------
-    items : pandas.DataFrame
-        Response × item, numbers, missing where blank.
-    at_least, people : int
-        Fewest items and fewest complete responses that will do.
-
-    Returns
-    -------
-    tuple
-        The complete responses as floats, and a note with their count if any were left out.
-
-    Raises
-    ------
-    ValueError
-        Naming the item and the remedy: text, infinite values, an item that nobody answered or that
-        everyone answered alike, a doubled name, too few items, too few complete responses.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> answers = pd.DataFrame({"a": [1, 2, 4, 3], "b": [2, 1, 4, None]})
-    >>> complete_items(answers)[1]
-    ('1 of 4 responses has a gap and is left out (listwise).',)
-    """
-    complete = numeric_answers(items, at_least=at_least).dropna()
-    if len(complete) < people:
-        raise ValueError(
-            f"at least {people} responses without a gap are needed, got {len(complete)} "
-            f"of {len(items)}: use more people, or leave out the items with most gaps"
-        )
-    same = complete.columns[np.ptp(complete.to_numpy(), axis=0) == 0]
-    if len(same):
-        raise ValueError(
-            f"all {len(complete)} complete responses are alike on {_names(same)}: an item without "
-            "variance has no correlation; leave it out (`items.drop(columns=…)`)"
-        )
-    left_out = len(items) - len(complete)
-    if not left_out:
-        return complete, ()
-    words = "has a gap and is" if left_out == 1 else "have a gap and are"
-    return complete, (f"{left_out} of {len(items)} responses {words} left out (listwise).",)
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Sample:
-    """What an analysis of covariances needs to know of the answers.
-
-    Parameters
-    ----------
-    answers : pandas.DataFrame
-        Of the people who count, as floats: without gaps, or with them where ``moments`` bridges them.
-    mean : pandas.Series
-        By item.
-    covariance : (items, items) array
-        With divisor n − 1.
-    n : int
-        People that tests and intervals may count on.
-    moments : Moments or None
-        By maximum likelihood; None where responses with gaps are left out.
-    notes : tuple of str
-        What was left out or bridged.
-    """
-
-    answers: pd.DataFrame
-    mean: pd.Series
-    covariance: Matrix
-    n: int
-    moments: Moments | None
-    notes: tuple[str, ...]
-
-    @property
-    def people(self) -> int:
-        """How many people the moments come from."""
-        return self.n if self.moments is None else self.moments.n
-
-    @property
-    def method(self) -> str:
-        """How gaps were bridged, as a sentence that follows others; empty where they were not."""
-        if self.moments is None:
-            return ""
-        return (
-            " Means and covariances by maximum likelihood from all answers (EM; Dempster, Laird & Rubin, 1977), then "
-            "analysed as if complete (two-stage; Savalei & Bentler, 2009); n for intervals and tests other than "
-            f"those of fit is the smallest number of people who answered both of any two items ({self.n})."
-        )
-
-
-def sample_moments(items: pd.DataFrame, *, missing: Missing, at_least: int = 2) -> Sample:
-    """Check answers to items and estimate their means and covariances.
-
-    Parameters
-    ----------
-    items : pandas.DataFrame
-        Response × item, numbers, missing where blank.
-    missing : {"listwise", "ml"}
-        Whether responses with a gap are left out, or every answer is used by maximum likelihood.
-    at_least : int
-        Fewest items that will do.
-
-    Returns
-    -------
-    Sample
-
-    Raises
-    ------
-    ValueError
-        As `complete_items` or `analysis.missing.normal_moments`; also if its iterations do not
-        converge, or fewer than 3 people answered both of some two items.
-
-    Notes
-    -----
-    With ``"ml"`` the number of people for tests and intervals is the smallest number that answered both
-    of any two items: no covariance rests on fewer, so tests and intervals err on the cautious side (no
-    single number is right for all; Enders & Peugh, 2004). A test of fit is the other way about: its n is ``people``.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> answers = pd.DataFrame({"a": [1, 2, 4, 3, 5, 6], "b": [2, 1, 4, 3, None, None]})
-    >>> [sample_moments(answers, missing=way).mean.round(2).to_dict() for way in ("listwise", "ml")]
-    [{'a': 2.5, 'b': 2.5}, {'a': 3.5, 'b': 3.3}]
-    """
-    if missing not in ("listwise", "ml"):
-        raise ValueError(f"missing must be 'listwise' or 'ml', got {missing!r}")
-    if missing == "listwise":
-        complete, notes = complete_items(items, at_least=at_least)
-        return Sample(
-            answers=complete,
-            mean=complete.mean(),
-            covariance=np.asarray(np.cov(complete.to_numpy(), rowvar=False)),
-            n=len(complete),
-            moments=None,
-            notes=notes,
-        )
-    answers = numeric_answers(items, at_least=at_least).dropna(how="all")
-    moments = normal_moments(answers)
-    if not moments.converged:
-        raise ValueError(
-            f"the means and covariances did not converge in {moments.iterations} EM steps: too few answers in "
-            "common; leave out the items with most gaps or use more people"
-        )
-    if moments.pairwise_n < 3:
-        raise ValueError(
-            f"at least 3 people who answered both of any two items are needed, got {moments.pairwise_n}: use more "
-            "people, or leave out the items with most gaps"
-        )
-    return Sample(
-        answers=answers,
-        mean=moments.mean,
-        covariance=moments.covariance.to_numpy() * moments.n / (moments.n - 1),
-        n=moments.pairwise_n,
-        moments=moments,
-        notes=_gap_notes(moments, nobody=len(answers) < len(items)),
-    )
 
 
 def suitability(items: pd.DataFrame, *, missing: Missing = "listwise") -> Suitability:
@@ -559,20 +399,6 @@ def _names(names: object) -> str:
 
 def _verdict(kmo: float) -> str:
     return next(word for bound, word in _KAISER_RICE if kmo >= bound)
-
-
-def _gap_notes(moments: Moments, *, nobody: bool) -> tuple[str, ...]:
-    if not moments.share_missing:
-        notes: tuple[str, ...] = ()
-    else:
-        percent = f"{moments.share_missing:.0%}" if moments.share_missing >= 0.01 else "Under 1%"
-        notes = (
-            f"{percent.replace('%', ' %')} of the answers were missing; moments by maximum likelihood (EM), which "
-            "supposes that gaps depend on given answers alone (missing at random).",
-        )
-    if nobody:
-        notes += ("Responses without an answer to any of these items are left out.",)
-    return notes
 
 
 def _correlations(sample: Sample) -> Matrix:

@@ -11,7 +11,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import special, stats
 
-from analysis.confirmatory import (
+from analysis.missing import moments_error, numeric_answers
+from analysis.normal_theory import (
     CovarianceModel,
     FitError,
     MLFit,
@@ -25,9 +26,8 @@ from analysis.confirmatory import (
     robust_covariance,
     second_order,
 )
-from analysis.exploratory import Missing, Sample, complete_items, sample_moments
-from analysis.missing import moments_error, numeric_answers
 from analysis.result import Result
+from analysis.sample import Missing, Sample, complete_items, sample_moments
 
 Matrix = NDArray[np.floating[Any]]
 
@@ -101,7 +101,7 @@ def reliability(items: pd.DataFrame, *, missing: Missing = "listwise", seed: int
         Response × item, keyed so that all items point one way (`instrument.keyed`).
     missing : {"listwise", "ml"}
         Whether responses with a gap are left out, with a note, or every answer is used by maximum
-        likelihood (`analysis.exploratory.sample_moments`).
+        likelihood (`analysis.sample.sample_moments`).
     seed : int
         Of the bootstrap behind the interval of ``alpha_standardised`` (``missing="listwise"`` alone).
 
@@ -194,7 +194,7 @@ def composite_reliability(
         where subscales differ in length.
     missing : {"listwise", "ml"}
         Whether responses with a gap are left out, with a note, or every answer is used by maximum
-        likelihood (`analysis.exploratory.sample_moments`).
+        likelihood (`analysis.sample.sample_moments`).
     seed : int
         Of the bootstrap behind the interval of ``alpha_stratified`` (``missing="listwise"`` alone).
 

@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.exploratory import exploratory, parallel_analysis, sample_moments, suitability
+from analysis.exploratory import exploratory, parallel_analysis, suitability
+from analysis.sample import sample_moments
 
 ORACLES = Path(__file__).parents[1] / "oracles"
 ORACLE = json.loads((ORACLES / "exploratory.json").read_text())

@@ -110,7 +110,7 @@ def test_intervals_hold_the_truth():
         latent = rng.normal(size=(n, 1)) * loadings + rng.normal(size=(n, 4)) * np.sqrt(1 - loadings**2)
         return pd.DataFrame(np.digitize(latent, [-1.5, -0.8, 0.2, 1.0]) + 1, columns=list("abcd"))
 
-    from analysis.confirmatory import fit_ml, one_factor
+    from analysis.normal_theory import fit_ml, one_factor
     from analysis.reliability import _omega, _omega_row
 
     def row(items: pd.DataFrame) -> tuple[float, float, float, float]:

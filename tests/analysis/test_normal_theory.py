@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.confirmatory import (
+from analysis.normal_theory import (
     CovarianceModel,
     FitError,
     MLFit,
