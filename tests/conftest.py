@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import importlib
+import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Protocol
 
+import numpy as np
 import pytest
 
 ROOT = Path(__file__).parent.parent
@@ -47,6 +49,68 @@ def needs_tool() -> Callable[[str], str]:
         leave_out(f"{' or '.join(names)} is not installed")
 
     return find
+
+
+class Agrees(Protocol):
+    """Asserts that our numbers are those of an oracle."""
+
+    def __call__(
+        self,
+        statistic: str,
+        ours: object,
+        theirs: object,
+        *,
+        oracle: str,
+        absolute: float | None = None,
+        relative: float | None = None,
+    ) -> None: ...
+
+
+@pytest.fixture
+def agrees(request: pytest.FixtureRequest) -> Agrees:
+    """Assert that numbers agree with an oracle's within a tolerance, and note how well they did.
+
+    ``agrees("CFI, robust", ours, theirs, oracle="lavaan 0.6-14", absolute=1e-4)``. Both may be numbers or
+    arrays; where one is missing (nan), the other must be too. With the folder PWIQ_AGREEMENT set, each
+    comparison is noted there, and `make oracles` gathers them in docs/agreement.md.
+    """
+
+    def check(
+        statistic: str,
+        ours: object,
+        theirs: object,
+        *,
+        oracle: str,
+        absolute: float | None = None,
+        relative: float | None = None,
+    ) -> None:
+        if (absolute is None) == (relative is None):
+            raise TypeError("give a tolerance: either absolute or relative")
+        mine, other = np.asarray(ours, dtype=float), np.asarray(theirs, dtype=float)
+        assert mine.shape == other.shape, f"{statistic}: shape {mine.shape}, the oracle has {other.shape}"
+        assert mine.size, f"{statistic}: nothing to compare"
+        assert np.array_equal(np.isnan(mine), np.isnan(other)), f"{statistic}: missing in one of the two only"
+        assert not np.isnan(other).all(), f"{statistic}: nothing to compare but missing values"
+        apart = np.abs(mine - other)
+        if relative is not None:
+            apart = apart / np.maximum(np.abs(other), np.finfo(float).tiny)
+        difference = float(np.nanmax(apart))
+        tolerance = absolute if relative is None else relative
+        if folder := os.environ.get("PWIQ_AGREEMENT"):
+            note = {
+                "module": Path(str(request.node.path)).stem.removeprefix("test_"),
+                "statistic": statistic,
+                "oracle": oracle,
+                "tolerance": tolerance,
+                "kind": "relative" if absolute is None else "absolute",
+                "difference": difference,
+                "numbers": int(mine.size),
+            }
+            with (Path(folder) / f"{os.getpid()}.jsonl").open("a", encoding="utf-8") as notes:
+                notes.write(json.dumps(note) + "\n")
+        assert difference <= tolerance, f"{statistic}: {difference:.2e} from {oracle}, allowed {tolerance:.0e}"
+
+    return check
 
 
 def run_inline(source: Path, executed: Path, parameters: dict[str, Any]) -> None:
