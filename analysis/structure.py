@@ -321,7 +321,10 @@ def gathered(values: Matrix, number: Numbers, size: int) -> Matrix:
     (parameters, …) array
     """
     total = np.zeros((size, *values.shape[1:]))
-    np.add.at(total, number, values)
+    if number.size:
+        order = np.argsort(number, kind="stable")
+        own, first = np.unique(number[order], return_index=True)
+        total[own] = np.add.reduceat(values[order], first, axis=0)
     return total
 
 
@@ -459,6 +462,38 @@ def start_values(
         if known and name in known:
             start[number] = known[name]
     return start
+
+
+def not_identified(scale: Matrix, information: Matrix, names: Sequence[str], smallest: float) -> None:
+    """Refuse a model whose information matrix is singular, naming the parameters that can take any value.
+
+    Parameters
+    ----------
+    scale : (q,) array
+        What ``information`` was divided by, from both sides.
+    information : (q, q) array
+        With unit diagonal.
+    names : sequence of str
+        Of the parameters.
+    smallest : float
+        Eigenvalue from which a model counts as identified.
+
+    Raises
+    ------
+    FitError
+        If it is smaller.
+    """
+    values, vectors = np.linalg.eigh(information)
+    if values[0] >= smallest and np.all(scale > np.sqrt(np.finfo(float).tiny)):
+        return
+    loose = np.abs(vectors[:, values < max(smallest, values[0] * 1.001)]).max(axis=1)
+    still = scale <= np.sqrt(np.finfo(float).tiny)
+    named = np.flatnonzero(still) if still.any() else np.flatnonzero(loose > 0.5 * loose.max())
+    words = ", ".join(names[number] for number in named[:6]) + (" …" if named.size > 6 else "")
+    raise FitError(
+        f"the model is not identified by these data: {words} can take any value (one balances the other); "
+        "a factor needs three items, or two if it is related to other factors; otherwise fix or drop a parameter"
+    )
 
 
 _PARTS: tuple[Part, ...] = (

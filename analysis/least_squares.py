@@ -1,0 +1,576 @@
+"""Least-squares fit of a model to thresholds and polychoric correlations, with tests from their full covariance.
+
+Diagonally weighted (WLSMV, DWLS) or unweighted (ULSMV): the estimates need the diagonal of the weight matrix at
+most, the standard errors and tests the whole sampling covariance of the statistics.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import linalg, stats
+
+from analysis.ordinal import OrdinalMoments
+from analysis.score_tests import Element, ScoreTests, score_tests, with_free
+from analysis.structure import (
+    FitError,
+    Model,
+    ModelDraft,
+    filled,
+    implied_covariance,
+    implied_mean,
+    not_identified,
+    ordinal_jacobian,
+    ordinal_statistics,
+    start_values,
+)
+
+Matrix = NDArray[np.floating[Any]]
+Positions = NDArray[np.intp]
+Weights = Literal["diagonal", "identity"]
+
+_MAXIMUM_STEPS = 500
+# What one more step would take off n times the discrepancy, a chi-square, at which the iterations stop.
+_CONVERGED = 1e-11
+# The same, where no step improves the discrepancy any more: rounding.
+_NEARLY = 1e-6
+# Smallest eigenvalue, relative to unit diagonal, of the information matrix of an identified model.
+_IDENTIFIED = 1e-9
+
+
+@dataclass(frozen=True, slots=True)
+class LeastSquaresFit:
+    """A model fitted to thresholds and correlations.
+
+    Attributes
+    ----------
+    model : Model
+    parameters : (q,) array
+    estimates : tuple of Parts
+        The filled matrices, one a group.
+    covariance : (q, q) array
+        Of the parameters, robust: from the full sampling covariance of the statistics.
+    chi2, df, p
+        (n − 1) times the discrepancy, added up over groups. It has no chi-square distribution.
+    chi2_scaled, p_scaled, scaling_factor, shift : float
+        Scaled and shifted to the mean and variance of a chi-square with ``df``: chi2 / factor + shift.
+    chi2_mean, mean_factor : float
+        Scaled to its mean alone (Satorra & Bentler, 1994).
+    n : tuple of int
+        People in each group.
+    moments : tuple of OrdinalMoments
+    weights : {"diagonal", "identity"}
+    steps : int
+    """
+
+    model: Model
+    parameters: Matrix
+    estimates: tuple[Any, ...]
+    covariance: Matrix
+    chi2: float
+    df: int
+    p: float
+    chi2_scaled: float
+    p_scaled: float
+    scaling_factor: float
+    shift: float
+    chi2_mean: float
+    mean_factor: float
+    n: tuple[int, ...]
+    moments: tuple[OrdinalMoments, ...]
+    weights: Weights
+    steps: int
+
+    @property
+    def standard_errors(self) -> Matrix:
+        """Standard errors of ``parameters``, (q,)."""
+        return np.asarray(np.sqrt(np.diag(self.covariance)))
+
+
+@dataclass(frozen=True, slots=True)
+class DifferenceTest:
+    """Test of the restrictions that one model adds to another.
+
+    Attributes
+    ----------
+    statistic : float
+        Difference of the chi-squares, scaled and shifted.
+    df : int
+    p : float
+    scaling_factor, shift : float
+    """
+
+    statistic: float
+    df: int
+    p: float
+    scaling_factor: float
+    shift: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Problem:
+    """What is fitted, by group: statistics, the weight of each, and how many people."""
+
+    model: Model
+    observed: tuple[Matrix, ...]
+    weight: tuple[Matrix, ...]
+    n: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Search:
+    """What has to be searched for: a threshold with a parameter of its own fits exactly, whatever the others are.
+
+    Attributes
+    ----------
+    rows : tuple of (searched statistics,) arrays
+        By group: positions of the statistics that cannot all be met.
+    moving : (searched,) array
+        Numbers of the parameters that they depend on.
+    exact : tuple of (own thresholds,) arrays
+        By group: positions of the thresholds with parameters of their own.
+    """
+
+    rows: tuple[Positions, ...]
+    moving: Positions
+    exact: tuple[Positions, ...]
+
+
+def fit_least_squares(
+    moments: Sequence[OrdinalMoments],
+    model: Model,
+    *,
+    weights: Weights = "diagonal",
+    start: Mapping[str, float] | None = None,
+) -> LeastSquaresFit:
+    """Fit a model to the thresholds and polychoric correlations of one group or several.
+
+    Parameters
+    ----------
+    moments : sequence of OrdinalMoments
+        One a group, with the covariance of the statistics.
+    model : Model
+        As many groups; thresholds in the order of the moments'.
+    weights : {"diagonal", "identity"}
+        One over each statistic's sampling variance (WLSMV, DWLS), or all equal (ULSMV).
+    start : mapping, optional
+        Parameter name → value to start from, such as those of a less restricted model.
+
+    Returns
+    -------
+    LeastSquaresFit
+        Negative residual variances are allowed.
+
+    Raises
+    ------
+    FitError
+        If the model has more parameters than there are statistics, is not identified, or does not converge.
+
+    Notes
+    -----
+    Minimises Σ (n − 1)(s − σ)ᵀW(s − σ) over groups (Muthén, du Toit & Spisic, 1997) by Gauss–Newton steps with
+    Levenberg–Marquardt damping. Standard errors: Satorra & Bentler (1994). Scaled and shifted test:
+    Asparouhov & Muthén (2010).
+    """
+    if len(moments) != len(model.groups):
+        raise ValueError(f"the model has {len(model.groups)} groups, but moments of {len(moments)} were given")
+    problem = _problem(moments, model, weights)
+    size, count = len(model.names), sum(each.size for each in problem.observed)
+    if size > count:
+        raise FitError(
+            f"the model has {size} parameters but the items give only {count} thresholds and correlations: "
+            "it needs more items or fewer factors"
+        )
+    parameters, steps = _minimised(problem, _started(moments, model, start))
+    jacobians = _jacobians(problem, parameters)
+    scaling, bread = _scaled_information(problem, jacobians)
+    not_identified(scaling, bread, model.names, _IDENTIFIED)
+    total = sum(problem.n)
+    share = [n / total for n in problem.n]
+    information = sum(
+        (f * (j.T * w) @ j for f, j, w in zip(share, jacobians, problem.weight, strict=True)),
+        start=np.zeros((size, size)),
+    )
+    inverse = np.linalg.inv(information / np.outer(scaling, scaling)) / np.outer(scaling, scaling)
+    gammas = [_gamma(each) for each in moments]
+    weighted = [g @ (w[:, None] * j) for g, w, j in zip(gammas, problem.weight, jacobians, strict=True)]
+    meats = [(j.T * w) @ x for j, w, x in zip(jacobians, problem.weight, weighted, strict=True)]
+    meat = sum((f * m for f, m in zip(share, meats, strict=True)), start=np.zeros((size, size)))
+    chi2, df = _discrepancy(problem, parameters), count - size
+    first, second = _traces(problem, gammas, weighted, meats, inverse, share)
+    return LeastSquaresFit(
+        model=model,
+        parameters=parameters,
+        estimates=filled(model, parameters),
+        covariance=inverse @ meat @ inverse / total,
+        chi2=chi2,
+        df=df,
+        p=_p(chi2, df),
+        n=problem.n,
+        moments=tuple(moments),
+        weights=weights,
+        steps=steps,
+        **_tests(chi2, df, first, second),
+    )
+
+
+def fit_independence(moments: Sequence[OrdinalMoments], *, weights: Weights = "diagonal") -> LeastSquaresFit:
+    """Fit the model of unrelated items with free thresholds, the baseline of CFI and TLI.
+
+    Parameters
+    ----------
+    moments : sequence of OrdinalMoments
+        One a group.
+    weights : {"diagonal", "identity"}
+
+    Returns
+    -------
+    LeastSquaresFit
+        Its parameters are the thresholds, all as observed.
+    """
+    threshold_item = _threshold_item(moments[0])
+    draft = ModelDraft(items=len(moments[0].items), factors=0, groups=len(moments), threshold_item=list(threshold_item))
+    for group in range(len(moments)):
+        for threshold in range(len(threshold_item)):
+            draft.free("thresholds", threshold, name=f"threshold {threshold}, group {group + 1}", group=group)
+    model = draft.finished()
+    problem = _problem(moments, model, weights)
+    count = threshold_item.size
+    parameters = np.concatenate([each[:count] for each in problem.observed])
+    chi2 = sum(
+        (n - 1) * float(np.sum(w[count:] * s[count:] ** 2))
+        for n, w, s in zip(problem.n, problem.weight, problem.observed, strict=True)
+    )
+    df = sum(each.size - count for each in problem.observed)
+    first = second = 0.0
+    for each, weight in zip(moments, problem.weight, strict=True):
+        gamma, own = _gamma(each)[count:, count:], weight[count:]
+        first += float(np.sum(own * np.diag(gamma)))
+        second += float(own @ gamma**2 @ own)
+    covariance = np.zeros((parameters.size, parameters.size))
+    for group, each in enumerate(moments):
+        at = slice(group * count, (group + 1) * count)
+        covariance[at, at] = _gamma(each)[:count, :count] / problem.n[group]
+    return LeastSquaresFit(
+        model=model,
+        parameters=parameters,
+        estimates=filled(model, parameters),
+        covariance=covariance,
+        chi2=chi2,
+        df=df,
+        p=_p(chi2, df),
+        n=problem.n,
+        moments=tuple(moments),
+        weights=weights,
+        steps=0,
+        **_tests(chi2, df, first, second),
+    )
+
+
+def difference_test(free: LeastSquaresFit, restricted: LeastSquaresFit) -> DifferenceTest:
+    """Test whether a restricted model fits worse than a freer one in which it is nested.
+
+    Parameters
+    ----------
+    free, restricted : LeastSquaresFit
+        Fitted to the same moments.
+
+    Returns
+    -------
+    DifferenceTest
+
+    Raises
+    ------
+    ValueError
+        If the second model does not have more degrees of freedom than the first.
+
+    Notes
+    -----
+    Satorra (2000), scaled and shifted as Asparouhov & Muthén (2010): the restrictions are found from the two
+    Jacobians of the implied statistics at the two solutions (lavaan's ``A.method = "delta"``).
+    """
+    df = restricted.df - free.df
+    if df <= 0:
+        raise ValueError(f"the restricted model needs more degrees of freedom than the free one, got {df} more")
+    problem = _problem(free.moments, free.model, free.weights)
+    jacobians = _jacobians(problem, free.parameters)
+    below = _jacobians(_problem(restricted.moments, restricted.model, restricted.weights), restricted.parameters)
+    # A pivoted QR is enough: the free model is identified, so that its Jacobian has full rank.
+    within = linalg.lstsq(np.vstack(jacobians), np.vstack(below), lapack_driver="gelsy")[0]
+    restriction = _complement(within, df).T
+    share = [n / sum(problem.n) for n in problem.n]
+    size = len(free.model.names)
+    information, meat = np.zeros((size, size)), np.zeros((size, size))
+    for each, jacobian, weight, part in zip(free.moments, jacobians, problem.weight, share, strict=True):
+        wide = weight[:, None] * jacobian
+        information += part * jacobian.T @ wide
+        meat += part * wide.T @ (_gamma(each) @ wide)
+    scale = np.sqrt(np.diag(information))
+    inverse = np.linalg.inv(information / np.outer(scale, scale)) / np.outer(scale, scale)
+    across = restriction @ inverse
+    projection = across.T @ np.linalg.solve(across @ restriction.T, across)
+    product = projection @ meat
+    first, second = float(np.trace(product)), float(np.sum(product * product.T))
+    tests = _tests(restricted.chi2 - free.chi2, df, first, second)
+    return DifferenceTest(
+        statistic=tests["chi2_scaled"],
+        df=df,
+        p=tests["p_scaled"],
+        scaling_factor=tests["scaling_factor"],
+        shift=tests["shift"],
+    )
+
+
+def modification_indices(fit: LeastSquaresFit, elements: Sequence[Element]) -> ScoreTests:
+    """Test what freeing each of some elements would bring.
+
+    Parameters
+    ----------
+    fit : LeastSquaresFit
+    elements : sequence of Element
+        Fixed elements, or elements that are equal to others.
+
+    Returns
+    -------
+    ScoreTests
+        Not corrected for the statistics' full covariance, as in lavaan: for ranking, not for testing.
+    """
+    problem = _problem(fit.moments, fit.model, fit.weights)
+    more = with_free(fit.model, elements)
+    size = len(fit.model.names)
+    total = sum(problem.n)
+    score, own = np.zeros(len(elements)), np.zeros(len(elements))
+    free, cross = np.zeros((size, size)), np.zeros((len(elements), size))
+    for group, (n, residual, jacobian, weight) in enumerate(
+        zip(
+            problem.n,
+            _residuals(problem, fit.parameters),
+            _jacobians(problem, fit.parameters),
+            problem.weight,
+            strict=True,
+        )
+    ):
+        added = ordinal_jacobian(more, group, fit.estimates[group])
+        wide = (n / total * weight)[:, None] * added
+        score += (n - 1) / n * (residual @ wide)
+        own += np.sum(wide * added, axis=0)
+        cross += wide.T @ jacobian
+        free += n / total * (jacobian.T * weight) @ jacobian
+    return score_tests(score, free, cross, own, n=total)
+
+
+def _threshold_item(moments: OrdinalMoments) -> Positions:
+    return np.repeat(np.arange(len(moments.items)), [len(each) for each in moments.thresholds])
+
+
+def _gamma(moments: OrdinalMoments) -> Matrix:
+    if moments.covariance is None:
+        raise ValueError("the moments lack the covariance of their statistics: `ordinal_moments(…, covariance=True)`")
+    return moments.covariance
+
+
+def _problem(moments: Sequence[OrdinalMoments], model: Model, weights: Weights) -> _Problem:
+    if weights not in ("diagonal", "identity"):
+        raise ValueError(f"weights must be 'diagonal' or 'identity', got {weights!r}")
+    observed = tuple(each.statistics for each in moments)
+    if weights == "diagonal":
+        weight: tuple[Matrix, ...] = tuple(1 / np.diag(_gamma(each)) for each in moments)
+    else:
+        weight = tuple(np.ones(each.size) for each in observed)
+    return _Problem(model=model, observed=observed, weight=weight, n=tuple(each.n for each in moments))
+
+
+def _started(moments: Sequence[OrdinalMoments], model: Model, known: Mapping[str, float] | None) -> Matrix:
+    return start_values(
+        model,
+        [each.correlations for each in moments],
+        thresholds=[np.concatenate(each.thresholds) for each in moments],
+        known=known,
+    )
+
+
+def _residuals(problem: _Problem, parameters: Matrix) -> list[Matrix]:
+    parts = filled(problem.model, parameters)
+    return [
+        observed - ordinal_statistics(problem.model, group, parts[group])
+        for group, observed in enumerate(problem.observed)
+    ]
+
+
+def _jacobians(problem: _Problem, parameters: Matrix) -> list[Matrix]:
+    parts = filled(problem.model, parameters)
+    return [ordinal_jacobian(problem.model, group, parts[group]) for group in range(len(parts))]
+
+
+def _proper(problem: _Problem, parameters: Matrix) -> bool:
+    """Whether the implied statistics exist: with free residual variances an answer may be left without variance."""
+    if problem.model.scale == "unit":
+        return True
+    return all(np.diag(implied_covariance(parts)).min() > 0 for parts in filled(problem.model, parameters))
+
+
+def _discrepancy(problem: _Problem, parameters: Matrix) -> float:
+    """Σ (n − 1)(s − σ)ᵀW(s − σ); infinite where the model implies no correlations."""
+    if not _proper(problem, parameters):
+        return np.inf
+    return sum(
+        (n - 1) * float(residual**2 @ weight)
+        for n, residual, weight in zip(problem.n, _residuals(problem, parameters), problem.weight, strict=True)
+    )
+
+
+def _scaled_information(problem: _Problem, jacobians: Sequence[Matrix]) -> tuple[Matrix, Matrix]:
+    """Scale of each parameter, and Σ (n − 1) JᵀWJ in these units."""
+    information = sum(
+        ((n - 1) * (j.T * w) @ j for n, j, w in zip(problem.n, jacobians, problem.weight, strict=True)),
+        start=np.zeros((len(problem.model.names),) * 2),
+    )
+    # A parameter that moves nothing would divide by 0; the identification check names it.
+    scale = np.sqrt(np.maximum(np.diag(information), np.finfo(float).tiny))
+    return scale, information / np.outer(scale, scale)
+
+
+def _search(problem: _Problem) -> _Search:
+    groups = problem.model.groups
+    numbers, times = np.unique(np.concatenate([group.free.thresholds for group in groups]), return_counts=True)
+    single = numbers[(times == 1) & (numbers >= 0)]
+    exact = tuple(np.flatnonzero(np.isin(group.free.thresholds, single)) for group in groups)
+    rows = tuple(
+        np.setdiff1d(np.arange(observed.size), own) for observed, own in zip(problem.observed, exact, strict=True)
+    )
+    return _Search(rows=rows, moving=np.setdiff1d(np.arange(len(problem.model.names)), single), exact=exact)
+
+
+def _met(problem: _Problem, search: _Search, parameters: Matrix) -> Matrix:
+    """Put the thresholds with parameters of their own where they fit exactly."""
+    met = parameters.copy()
+    for group, parts, observed, exact in zip(
+        problem.model.groups, filled(problem.model, parameters), problem.observed, search.exact, strict=True
+    ):
+        item = group.threshold_item[exact]
+        spread = 1.0 if problem.model.scale == "unit" else np.sqrt(np.diag(implied_covariance(parts)))[item]
+        met[group.free.thresholds[exact]] = observed[exact] * spread + implied_mean(parts)[item]
+    return met
+
+
+def _minimised(problem: _Problem, parameters: Matrix) -> tuple[Matrix, int]:
+    search = _search(problem)
+    parameters = _met(problem, search, parameters)
+    value = _discrepancy(problem, parameters)
+    if not np.isfinite(value):
+        raise FitError("the model cannot be started: a residual variance that is fixed leaves an item without variance")
+    damping, length = 1e-3, np.zeros(search.moving.size)
+    for step in range(_MAXIMUM_STEPS):
+        information: Matrix = np.zeros((search.moving.size,) * 2)
+        slope: Matrix = np.zeros(search.moving.size)
+        for n, rows, weight, residual, jacobian in zip(
+            problem.n,
+            search.rows,
+            problem.weight,
+            _residuals(problem, parameters),
+            _jacobians(problem, parameters),
+            strict=True,
+        ):
+            tall = jacobian[np.ix_(rows, search.moving)]
+            wide = tall.T * ((n - 1) * weight[rows])
+            information += wide @ tall
+            slope += wide @ residual[rows]
+        scale = np.sqrt(np.maximum(np.diag(information), np.finfo(float).tiny))
+        information, slope = information / np.outer(scale, scale), slope / scale
+        improving = float(slope @ _solved(information, slope, _IDENTIFIED))
+        if improving < _CONVERGED:
+            return parameters, step
+        while True:
+            length = _solved(information, slope, damping)
+            moved = parameters.copy()
+            moved[search.moving] += length / scale
+            proper = _proper(problem, moved)
+            moved = _met(problem, search, moved) if proper else moved
+            new_value = _discrepancy(problem, moved) if proper else np.inf
+            promised = float(length @ (2 * slope - information @ length))
+            gain = (value - new_value) / promised
+            damping = max(damping / 10, 1e-12) if gain > 0.5 else damping * (1 if gain > 0.2 else 5) + 1e-9
+            if new_value < value:
+                break
+            if damping > 1e10 or promised < 1e-15 * value:
+                if improving < _NEARLY:
+                    return parameters, step
+                raise FitError(_not_converged(problem.model, search.moving[np.argsort(-np.abs(length / scale))]))
+        parameters, value = moved, new_value
+    raise FitError(_not_converged(problem.model, search.moving[np.argsort(-np.abs(length / scale))]))
+
+
+def _solved(information: Matrix, slope: Matrix, damping: float) -> Matrix:
+    damped = information + damping * np.eye(slope.size)
+    return np.asarray(np.linalg.solve(damped, slope))
+
+
+def _not_converged(model: Model, fastest: Positions) -> str:
+    names = ", ".join(model.names[number] for number in fastest[:3])
+    return (
+        f"the model did not converge (still moving: {names}): the items may share too little, or be too few or too "
+        "alike, for it; look at their correlations, fit a smaller model, or use more people"
+    )
+
+
+def _traces(
+    problem: _Problem,
+    gammas: Sequence[Matrix],
+    weighted: Sequence[Matrix],
+    meats: Sequence[Matrix],
+    inverse: Matrix,
+    share: Sequence[float],
+) -> tuple[float, float]:
+    """Traces of UΓ and of its square, U = W − WJ(JᵀWJ)⁻¹JᵀW, without forming U.
+
+    ``weighted`` is ΓWJ and ``meats`` JᵀWΓWJ of each group.
+    """
+    size = inverse.shape[0]
+    first = second = 0.0
+    meat, twice = np.zeros((size, size)), np.zeros((size, size))
+    for part, gamma, weight, wide, own in zip(share, gammas, problem.weight, weighted, meats, strict=True):
+        first += float(weight @ np.diag(gamma))
+        second += float(weight @ gamma**2 @ weight)
+        meat += part * own
+        twice += part * (wide.T * weight) @ wide
+    product = inverse @ meat
+    first -= float(np.trace(product))
+    second += float(np.sum(product * product.T)) - 2 * float(np.sum(inverse * twice))
+    return first, second
+
+
+def _tests(chi2: float, df: int, first: float, second: float) -> dict[str, float]:
+    """Scaled statistics from the traces of UΓ and of its square."""
+    if not df:
+        nothing = dict.fromkeys(("p_scaled", "scaling_factor", "shift", "mean_factor"), np.nan)
+        return {"chi2_scaled": chi2, "chi2_mean": chi2} | nothing
+    factor = float(np.sqrt(second / df))
+    shift = df - first / factor
+    scaled = chi2 / factor + shift
+    mean_factor = first / df
+    return {
+        "chi2_scaled": scaled,
+        "p_scaled": float(stats.chi2.sf(scaled, df)),
+        "scaling_factor": factor,
+        "shift": shift,
+        "chi2_mean": chi2 / mean_factor,
+        "mean_factor": mean_factor,
+    }
+
+
+def _p(chi2: float, df: int) -> float:
+    return float(stats.chi2.sf(chi2, df)) if df else 1.0
+
+
+def _complement(columns: Matrix, count: int) -> Matrix:
+    """Give an orthonormal basis of what is orthogonal to the columns, (rows, count)."""
+    vectors, triangle, _ = linalg.qr(columns, pivoting=True)
+    rank = columns.shape[0] - count
+    pivots = np.abs(np.diag(triangle))
+    if rank and pivots[rank - 1] < 1e-8 * pivots[0]:
+        raise FitError("the models are not nested, or one of them is not identified: their difference has no test")
+    return np.asarray(vectors[:, rank:])
