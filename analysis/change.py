@@ -12,6 +12,7 @@ from scipy import stats
 
 from analysis.linking import ExactLinks, code_keys, link_exactly
 from analysis.mixed import MixedFit, contrast, fit_mixed
+from analysis.multiplicity import holm
 from analysis.result import Result
 from instrument.definition import Catalogue, Instrument, ScoreRule
 from instrument.responses import Responses
@@ -747,18 +748,10 @@ def _rows_of(fitted: Mapping[str, pd.DataFrame], name: str, scores: Iterable[str
 
 
 def _adjusted(table: pd.DataFrame, families: pd.Series) -> pd.DataFrame:
-    adjusted = table["p"].groupby(families).transform(_holm)
+    adjusted = table["p"].groupby(families).transform(holm)
     position = list(table.columns).index("p") + 1
     table.insert(position, "p_adjusted", adjusted)
     return table
-
-
-def _holm(p: pd.Series) -> pd.Series:
-    """Adjust p step-down (Holm, 1979); missing p stay missing and do not count."""
-    ordered = p.dropna().sort_values()
-    stepped = ordered.to_numpy() * np.arange(len(ordered), 0, -1)
-    adjusted = np.minimum(np.maximum.accumulate(stepped), 1.0)
-    return pd.Series(adjusted, index=ordered.index, dtype=float).reindex(p.index)
 
 
 def _with_counts(table: pd.DataFrame, waves: ScoredWaves) -> pd.DataFrame:

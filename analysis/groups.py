@@ -14,6 +14,7 @@ from scipy import special, stats
 from scipy.optimize import elementwise
 
 from analysis.mixed import contrast, fit_mixed, intraclass, joint_test
+from analysis.multiplicity import holm
 from analysis.result import Result
 
 Method = Literal["welch", "rank", "ordinal"]
@@ -199,9 +200,9 @@ def compare_groups(
     if method == "ordinal":
         assumptions = assumptions.join(found.extra)
     pairs = found.pairwise.reindex(_pair_index(values.columns, members.cat.categories))
-    pairs = _after_p(pairs, p_adjusted=pairs.groupby(level="score")["p"].transform(_holm))
+    pairs = _after_p(pairs, p_adjusted=pairs.groupby(level="score")["p"].transform(holm))
     table = found.table.reindex(pd.Index(values.columns, name="score"))
-    table = _after_p(table, p_adjusted=_holm(table["p"]), n=counts)
+    table = _after_p(table, p_adjusted=holm(table["p"]), n=counts)
     _note_missing_pairs(pairs, means, reasons, notes)
     if nested is None and method == "welch" and len(members.cat.categories) > 2:
         _note_closed_intervals(table, notes)
@@ -900,14 +901,6 @@ def _pair_index(scores: Any, names: Any) -> pd.MultiIndex:
         [(score, first, second) for score in scores for first, second in combinations(names, 2)],
         names=_PAIR,
     )
-
-
-def _holm(p: pd.Series) -> pd.Series:
-    """Adjust p step-down (Holm, 1979); missing p stay missing and do not count."""
-    ordered = p.dropna().sort_values()
-    steps = np.arange(len(ordered), 0, -1)
-    adjusted = np.minimum(np.maximum.accumulate(steps * ordered.to_numpy()), 1.0)
-    return pd.Series(adjusted, index=ordered.index, dtype=float).reindex(p.index)
 
 
 def _after_p(table: pd.DataFrame, **columns: pd.Series) -> pd.DataFrame:

@@ -31,8 +31,11 @@ LABELS: dict[str, str] = {
     "effect_low": "ES 95 % CI low",
     "effect_high": "ES 95 % CI high",
     "percent": "%",
+    "riv": "RIV",
+    "fmi": "FMI",
+    "rhat": "R-hat",
 }
-_P_VALUES = {"p", "p_adjusted"}
+_P_VALUES = {"p", "p_adjusted", "p_scaled", "difference_p", "rmsea_p_close"}
 _MISSING = "–"
 _LARGE, _SMALL = 1e6, 5e-7  # beyond these a number is written with an exponent
 
