@@ -7,7 +7,7 @@ export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install report test lint types layers pytest bench lab oracles sample-data lock clean
+.PHONY: help install report test lint types layers pytest bench lab oracles agreement simulations sample-data lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1|/' | awk -F'|' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -45,8 +45,17 @@ bench: $(STAMP) ## how long the statistics take, side by side with R where R is 
 lab: $(STAMP) ## open the notebooks in JupyterLab
 	$(BIN)/pwiq lab
 
-oracles: $(STAMP) ## delete and rewrite what R says (needs R, see .ci/run)
+oracles: $(STAMP) ## rewrite what R says and docs/agreement.md (needs R, see .ci/run)
 	cd tests/oracles && rm -f *.json && for script in *.R; do Rscript --vanilla $$script || exit 1; done
+	$(MAKE) agreement
+
+agreement: $(STAMP) ## rewrite docs/agreement.md from what R said
+	rm -rf .agreement && mkdir .agreement
+	PWIQ_AGREEMENT=$(CURDIR)/.agreement $(BIN)/pytest -q -n 2 --dist loadgroup tests/analysis
+	$(BIN)/python tests/agreement.py .agreement && rm -rf .agreement
+
+simulations: $(STAMP) ## rewrite the simulations behind intervals and tests (about an hour)
+	$(BIN)/python tests/simulations/run.py
 
 sample-data: $(STAMP) ## rewrite the sample data from its population
 	$(BIN)/pwiq simulate sample_data/population.toml --out sample_data --force

@@ -1,0 +1,502 @@
+"""Hypotheses, known groups, responsiveness against R (tests/oracles/hypotheses.R) and known truth."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from analysis.groups import compare_groups
+from analysis.hypotheses import (
+    PWIQ_GROUP_HYPOTHESES,
+    PWIQ_HYPOTHESES,
+    Finding,
+    GroupHypothesis,
+    Hypothesis,
+    _statistics,
+    hypothesis_tests,
+    known_groups,
+    measurement_properties,
+    responsiveness,
+)
+from analysis.reliability import reliability
+from analysis.retest import retest
+from instrument import read_instrument
+
+ORACLE = json.loads((Path(__file__).parents[1] / "oracles" / "hypotheses.json").read_text())
+BASE = f"R {ORACLE['versions']['R']}"
+SCORES = pd.DataFrame(ORACLE["scores"])
+CLUSTER = pd.Series(ORACLE["cluster"])
+CHANGE, ANCHOR, BEFORE = (pd.Series(ORACLE[name], dtype=float) for name in ("change", "anchor", "before"))
+
+
+def expect(first="a", second="b", expected="at_least", threshold=0.5, name="h", family=""):
+    return Hypothesis(
+        name=name, first=first, second=second, expected=expected, threshold=threshold, source="test", family=family
+    )
+
+
+def correlated(r, n=100):
+    """Two columns whose sample correlation is exactly r."""
+    rng = np.random.default_rng(n)
+    x, e = rng.normal(size=(2, n))
+    x = (x - x.mean()) / x.std()
+    e -= e.mean()
+    e -= x * (e @ x) / n
+    return pd.DataFrame({"a": x, "b": r * x + np.sqrt(1 - r**2) * e / e.std()})
+
+
+# Correlations
+
+PAIRS = [expect(*each["pair"], name=" ".join(each["pair"])) for each in ORACLE["correlations"]]
+
+
+@pytest.mark.parametrize(
+    ("expected", "keywords"),
+    [
+        ("pearson", {}),
+        ("spearman", {"correlation": "spearman"}),
+        ("jackknife", {"clusters": CLUSTER}),
+        ("jackknife_ranks", {"correlation": "spearman", "clusters": CLUSTER}),
+    ],
+)
+def test_correlations_and_intervals_are_those_of_r(expected, keywords, agrees):
+    found = hypothesis_tests(SCORES, PAIRS, **keywords).table
+    ours = found[["estimate", "ci_low", "ci_high"]]
+    theirs = [[each[expected]["r"], *each[expected]["ci"]] for each in ORACLE["correlations"]]
+    agrees(f"correlation and interval, {expected}", ours, theirs, oracle=BASE, absolute=1e-10)
+    assert (found["n"] == 400).all()
+
+
+def test_disattenuated_correlations_are_those_of_psych(agrees):
+    known = ORACLE["reliability"]
+    found = hypothesis_tests(SCORES, PAIRS, reliabilities=known)
+    oracle = f"psych {ORACLE['versions']['psych']} correct.cor"
+    theirs = [each["disattenuated"] for each in ORACLE["correlations"]]
+    agrees("disattenuated correlation", found.table["disattenuated"], theirs, oracle=oracle, absolute=1e-10)
+    ratio = found.table["disattenuated_low"] / found.table["ci_low"]
+    np.testing.assert_allclose(ratio, found.table["disattenuated"] / found.table["estimate"])
+    some = hypothesis_tests(SCORES, PAIRS, reliabilities={"agree": 0.7, "extra": 0.65})
+    assert some.table["disattenuated"].notna().tolist() == [True, False, False]
+    assert any("reliability is not given: nervous" in note for note in some.notes)
+    beyond = hypothesis_tests(SCORES, PAIRS, reliabilities={"agree": 0.4, "extra": 0.5, "nervous": 1})
+    assert beyond.table["disattenuated"].max() > 1
+    assert any("beyond 1 (agree extra)" in note for note in beyond.notes)
+
+
+@pytest.mark.parametrize(
+    ("r", "expected", "threshold", "by_estimate", "by_interval"),
+    [
+        (0.80, "at_least", 0.5, "met", "met"),
+        (0.55, "at_least", 0.5, "met", "too close to call"),
+        (0.45, "at_least", 0.5, "not met", "too close to call"),
+        (0.20, "at_least", 0.5, "not met", "not met"),
+        (-0.80, "at_most", -0.5, "met", "met"),
+        (-0.20, "at_most", -0.5, "not met", "not met"),
+        (0.80, "at_most", -0.5, "not met", "not met"),
+        (0.00, "between", (-0.3, 0.3), "met", "met"),
+        (0.25, "between", (-0.3, 0.3), "met", "too close to call"),
+        (0.60, "between", (-0.3, 0.3), "not met", "not met"),
+    ],
+)
+def test_verdicts_go_by_estimate_and_by_interval(r, expected, threshold, by_estimate, by_interval):
+    found = hypothesis_tests(correlated(r), [expect(expected=expected, threshold=threshold)])
+    assert found.table.loc["h", "estimate"] == pytest.approx(r, abs=1e-12)
+    assert found.table.loc["h", ["by_estimate", "by_interval"]].tolist() == [by_estimate, by_interval]
+
+
+def test_share_counts_a_family_once_and_leaves_out_what_was_not_assessed():
+    scores = correlated(0.9).assign(c=correlated(0.9)["a"] + 3 * np.random.default_rng(0).normal(size=100))
+    hypotheses = [
+        expect(name="1"),
+        expect(name="2", threshold=0.95),
+        expect(name="3", second="nowhere"),
+        expect(name="4", expected="at_most", threshold=0.85, family="apart"),
+        expect(name="5", second="c", expected="at_most", threshold=0.85, family="apart"),
+        expect(name="6", first="b", second="c", expected="at_most", threshold=0.85),
+    ]
+    found = hypothesis_tests(scores, hypotheses)
+    share = found.share.loc["by_estimate"]
+    assert share[["met", "not_met", "too_close", "not_assessed", "n"]].tolist() == [2, 2, 0, 1, 4]
+    assert share["percent"] == 50
+    assert found.table.loc["3", "by_estimate"] == "not assessed"
+    assert any("Not assessed, since there is no column nowhere: 3." in note for note in found.notes)
+    assert any(
+        "2 of 4 assessed" in note and "1 of 5 stated" in note and "is not reached" in note for note in found.notes
+    )
+
+
+@pytest.mark.parametrize(
+    ("met", "not_met", "absent", "rating"),
+    [(3, 1, 0, "+"), (2, 2, 0, "−"), (3, 0, 1, "+"), (1, 0, 3, "?"), (1, 2, 1, "−")],
+)
+def test_a_share_that_the_untested_could_decide_is_open(met, not_met, absent, rating):
+    kinds = [{}] * met + [{"threshold": 0.95}] * not_met + [{"second": "nowhere"}] * absent
+    hypotheses = [expect(name=str(at), **each) for at, each in enumerate(kinds)]
+    found = hypothesis_tests(correlated(0.9), hypotheses)
+    table = measurement_properties(hypotheses_testing=found).table
+    assert table.loc["hypotheses testing for construct validity", "rating"] == rating
+    words = {"+": "is reached", "−": "is not reached", "?": "is open"}
+    assert any(words[rating] in note for note in found.notes)
+
+
+def test_clusters_widen_the_interval_where_people_of_a_team_are_alike():
+    rng = np.random.default_rng(4)
+    team = pd.Series(np.repeat(np.arange(30), 10))
+    shared = rng.normal(size=(30, 2))[team]
+    scores = pd.DataFrame(shared + 0.5 * rng.normal(size=(300, 2)), columns=["a", "b"])
+    alone, together = (hypothesis_tests(scores, [expect()], clusters=each).table.loc["h"] for each in (None, team))
+    assert alone["estimate"] == together["estimate"]
+    assert together["ci_high"] - together["ci_low"] > 2 * (alone["ci_high"] - alone["ci_low"])
+
+
+def test_interval_of_clustered_correlations_covers_the_truth():
+    rng = np.random.default_rng(6)
+    team = pd.Series(np.repeat(np.arange(40), 5))
+    covered = {"alone": 0, "together": 0}
+    for _ in range(60):
+        latent = np.sqrt(0.5) * rng.normal(size=(40, 2))[team] + np.sqrt(0.5) * rng.normal(size=(200, 2))
+        scores = pd.DataFrame({"a": latent[:, 0], "b": 0.6 * latent[:, 0] + 0.8 * latent[:, 1]})
+        for name, clusters in (("alone", None), ("together", team)):
+            row = hypothesis_tests(scores, [expect()], clusters=clusters).table.loc["h"]
+            covered[name] += row["ci_low"] <= 0.6 <= row["ci_high"]
+    # 60 draws: three standard errors below 95 %.
+    assert covered["together"] >= 52
+    assert covered["alone"] < covered["together"]
+
+
+def test_hypotheses_of_the_draft_name_scores_of_the_instrument():
+    subscales = {each.id for each in read_instrument("pwiq").subscales}
+    outside = {"role_ambiguity", "psychological_safety", "oric", "fidelity"}
+    named = {name for each in PWIQ_HYPOTHESES for name in (each.first, each.second)}
+    assert named == subscales | outside
+    assert len(PWIQ_HYPOTHESES) == 6 + 55
+    assert {each.threshold for each in PWIQ_HYPOTHESES if each.family} == {0.85}
+    assert {each.score for each in PWIQ_GROUP_HYPOTHESES} <= subscales
+    rng = np.random.default_rng(1)
+    scores = pd.DataFrame(rng.normal(size=(80, 11)), columns=sorted(subscales))
+    found = hypothesis_tests(scores, PWIQ_HYPOTHESES)
+    assert found.share.loc["by_estimate", ["met", "n", "not_assessed"]].tolist() == [1, 1, 6]
+    assert (found.table.loc[found.table["second"].isin(outside), "by_interval"] == "not assessed").all()
+
+
+@pytest.mark.parametrize(
+    ("keywords", "said"),
+    [
+        ({"hypotheses": []}, "at least one hypothesis"),
+        ({"hypotheses": [expect(), expect()]}, "same name: h"),
+        ({"hypotheses": [expect(second="c")]}, "no hypothesis can be assessed. h: there is no column c"),
+        ({"hypotheses": [expect(first="x", second="y")]}, "no column x, y"),
+        ({"correlation": "kendall"}, "'pearson' or 'spearman', got 'kendall'"),
+        ({"reliabilities": {"a": 1.2}}, r"out of range: a \(1.2\)"),
+        ({"scores": correlated(0.5).assign(b=3.0)}, "have the same b"),
+        ({"scores": correlated(0.5).assign(b=lambda d: 2 * d["a"])}, "copies of each other"),
+        ({"scores": correlated(0.5).iloc[:9]}, "9 people have both a and b; at least 10"),
+        ({"scores": correlated(0.5).assign(b="x")}, "b hold text"),
+        ({"clusters": pd.Series(1, index=range(50))}, "clusters must have the same index"),
+        ({"clusters": pd.Series(np.arange(100) % 3)}, "at least 5 clusters are needed, got 3"),
+        (
+            {
+                "scores": pd.DataFrame({"a": [1.0, 2, 3, 4] + [0] * 16, "b": [2.0, 1, 4, 3] + [0] * 16}),
+                "clusters": pd.Series(np.arange(20) // 4),
+            },
+            "rests on one cluster",
+        ),
+    ],
+)
+def test_hypotheses_that_cannot_be_tested_are_refused(keywords, said):
+    given = {"scores": correlated(0.5), "hypotheses": [expect()]} | keywords
+    with pytest.raises(ValueError, match=said):
+        hypothesis_tests(given.pop("scores"), given.pop("hypotheses"), **given)
+
+
+@pytest.mark.parametrize(
+    ("keywords", "said"),
+    [
+        ({"expected": "about"}, "got 'about'"),
+        ({"expected": "between"}, "'between' takes two thresholds"),
+        ({"threshold": (0.1, 0.2)}, "'between' takes two thresholds"),
+        ({"threshold": 1.5}, "between −1 and 1"),
+        ({"expected": "between", "threshold": (0.5, 0.1)}, "in order"),
+    ],
+)
+def test_contradictory_hypotheses_are_refused(keywords, said):
+    with pytest.raises(ValueError, match=said):
+        expect(**keywords)
+
+
+# Known groups
+
+
+def groups_and_scores():
+    rng = np.random.default_rng(2)
+    group = pd.Series(np.repeat(["x", "y"], 80))
+    return group, pd.DataFrame({"supv": rng.normal(size=160) + 0.6 * (group == "x"), "role": rng.normal(size=160)})
+
+
+def group_expectation(**keywords):
+    return GroupHypothesis(**({"name": "g", "score": "supv", "higher": "x", "lower": "y", "source": "test"} | keywords))
+
+
+def test_known_groups_are_those_of_the_comparison_in_either_direction():
+    group, scores = groups_and_scores()
+    pair = compare_groups(scores, group).pairwise.loc[("supv", "x", "y")]
+    hypotheses = [
+        group_expectation(),
+        group_expectation(name="turned", higher="y", lower="x"),
+        group_expectation(name="much", at_least=0.3),
+        group_expectation(name="none", score="role", at_least=0.8),
+        group_expectation(name="absent", higher="z"),
+    ]
+    found = known_groups(scores, group, hypotheses)
+    table = found.table
+    assert (
+        table.loc["g", ["estimate", "ci_low", "ci_high"]].tolist()
+        == pair[["effect_size", "effect_low", "effect_high"]].tolist()
+    )
+    assert table.loc["turned", "estimate"] == -table.loc["g", "estimate"]
+    assert table.loc["turned", "ci_low"] == -table.loc["g", "ci_high"]
+    assert table["by_estimate"].tolist() == ["met", "not met", "met", "not met", "not assessed"]
+    assert table.loc[["g", "turned", "none"], "by_interval"].tolist() == ["met", "not met", "not met"]
+    assert table.loc["g", "n"] == 160
+    assert found.share.loc["by_estimate", ["met", "n"]].tolist() == [2, 4]
+    assert any("no supv of the groups z and y" in note for note in found.notes)
+    assert found.comparison.pairwise.loc[("supv", "x", "y"), "p"] == table.loc["g", "p"]
+
+
+def test_known_groups_by_ranks_and_in_clusters():
+    group, scores = groups_and_scores()
+    by_rank = known_groups(scores, group, [group_expectation()], method="rank").table.loc["g"]
+    x, y = (scores.loc[group == name, "supv"].to_numpy() for name in "xy")
+    assert by_rank["estimate"] == pytest.approx(np.sign(x[:, None] - y).mean())
+    assert by_rank["expected"] == "delta > 0"
+    team = pd.Series(np.arange(160) % 20)
+    clustered = known_groups(scores, group, [group_expectation()], cluster=team)
+    assert clustered.table.loc["g", "by_estimate"] == "met"
+    assert "mixed model" in clustered.method.lower()
+
+
+def test_known_groups_that_cannot_be_tested_are_refused():
+    group, scores = groups_and_scores()
+    with pytest.raises(ValueError, match="none of the columns other"):
+        known_groups(scores, group, [group_expectation(score="other")])
+    with pytest.raises(ValueError, match="no hypothesis can be assessed"):
+        known_groups(scores, group, [group_expectation(higher="z")])
+    with pytest.raises(ValueError, match="swap higher and lower"):
+        group_expectation(at_least=-0.2)
+    with pytest.raises(ValueError, match="'welch' or 'rank'"):
+        known_groups(scores, group, [group_expectation()], method="ordinal")
+
+
+# Responsiveness
+
+
+@pytest.fixture(scope="module")
+def changed():
+    return responsiveness(CHANGE, ANCHOR, before=BEFORE, anchor_reliability=0.75, sdc=12, draws=1500)
+
+
+def test_important_change_is_that_of_glm_and_the_formulas(changed, agrees):
+    for name, theirs in ORACLE["point"].items():
+        agrees(
+            f"responsiveness, {name}", changed.table.loc[name, "estimate"], theirs, oracle=f"{BASE} glm", absolute=1e-8
+        )
+    ours = changed.table.loc["auc", ["ci_low", "ci_high"]]
+    agrees("AUC, DeLong interval", ours, ORACLE["delong"], oracle=f"{BASE}, by definition (= pROC)", absolute=1e-10)
+    for name, theirs in (("correlation", "correlation"), ("with_before", "before"), ("with_after", "after")):
+        expected = ORACLE[f"anchor_{theirs}"]
+        ours = changed.table.loc[f"anchor_{name}", ["estimate", "ci_low", "ci_high"]]
+        agrees(f"anchor, {theirs}", ours, [expected["r"], *expected["ci"]], oracle=f"{BASE} cor", absolute=1e-10)
+    assert changed.table.index[0] == "mic_improved_adjusted"
+    assert changed.table.loc["sdc", "estimate"] == 12
+
+
+@pytest.mark.parametrize("name", [name for name in ORACLE["bootstrap"] if name not in ("auc", "mic_roc")])
+def test_bootstrap_intervals_are_rs_but_for_the_draws(changed, name, agrees):
+    """Quantiles of 1500 draws have a standard error of about .07 standard deviations; two of them .1."""
+    expected = ORACLE["bootstrap"][name]
+    ours = changed.table.loc[name, ["ci_low", "ci_high"]].to_numpy(dtype=float) / expected["sd"]
+    theirs = np.array([expected["low"], expected["high"]]) / expected["sd"]
+    agrees(f"bootstrap interval in SD, {name}", ours, theirs, oracle=f"{BASE}, other draws", absolute=0.3)
+
+
+def test_bootstrap_depends_on_the_seed_alone():
+    first, again, other = (responsiveness(CHANGE, ANCHOR, draws=100, seed=seed).table for seed in (1, 1, 2))
+    pd.testing.assert_frame_equal(first, again)
+    assert not first.equals(other)
+    assert first["estimate"].equals(other["estimate"])
+
+
+def test_weights_of_the_bootstrap_are_people_drawn_several_times():
+    rng = np.random.default_rng(8)
+    times = rng.integers(1, 4, size=len(CHANGE))
+    improved = (ANCHOR > 4).to_numpy()
+    change, before = CHANGE.to_numpy(), BEFORE.to_numpy()
+    weighted, _ = _statistics(change, improved, before, times[None, :].astype(float), 0.8)
+    people = np.repeat(np.arange(len(change)), times)
+    repeated, _ = _statistics(change[people], improved[people], before[people], np.ones((1, len(people))), 0.8)
+    np.testing.assert_allclose(weighted, repeated, rtol=1e-10)
+
+
+def people_with_thresholds(n, mean, seed):
+    """People whose true change matters to them above a threshold of their own, on average 5."""
+    rng = np.random.default_rng(seed)
+    true = rng.normal(mean, 8, size=n)
+    felt = true - rng.normal(5, 2, size=n)
+    anchor = pd.Series(np.digitize(felt, [-15, -8, -4, 0, 4, 10]) + 1.0)
+    # Cut points about the middle: 4 means less than what matters, 5 and above more.
+    return pd.Series(true + rng.normal(scale=4, size=n)), anchor
+
+
+def test_predicted_important_change_is_the_truth_when_half_improved():
+    change, anchor = people_with_thresholds(4000, 5.0, 1)
+    found = responsiveness(change, anchor, unchanged=4, draws=100).table
+    for name in ("mic_predicted", "mic_adjusted"):
+        assert found.loc[name, "estimate"] == pytest.approx(5, abs=0.5)
+
+
+@pytest.mark.parametrize("mean", [1.0, 9.0])
+def test_adjustment_brings_it_nearer_the_truth_when_few_or_most_improved(mean):
+    change, anchor = people_with_thresholds(4000, mean, 2)
+    found = responsiveness(change, anchor, unchanged=4, draws=100).table["estimate"]
+    assert abs(found["mic_adjusted"] - 5) < abs(found["mic_predicted"] - 5)
+    assert abs(found["mic_adjusted"] - 5) < 1
+
+
+def test_both_scales_of_the_rating_are_understood():
+    by_seven = responsiveness(CHANGE, ANCHOR, draws=100)
+    about_zero = responsiveness(CHANGE, ANCHOR - 4, draws=100)
+    pd.testing.assert_frame_equal(by_seven.table, about_zero.table)
+    assert about_zero.groups.index.min() == -3
+    assert by_seven.groups["n"].sum() == 240
+    with pytest.raises(ValueError, match="say with unchanged="):
+        responsiveness(CHANGE, ANCHOR + 10)
+    few = ANCHOR.clip(upper=3)
+    with pytest.raises(ValueError, match="ratings from 1 to 3 do not tell"):
+        responsiveness(CHANGE, few)
+
+
+def test_whole_teams_are_drawn_where_they_are_given():
+    rng = np.random.default_rng(9)
+    team = pd.Series(np.repeat(np.arange(24), 10))
+    felt = 1.5 * rng.normal(size=24)[team] + 0.3 * rng.normal(size=240)
+    change = pd.Series(5 * felt + rng.normal(scale=4, size=240))
+    anchor = pd.Series(np.clip(np.round(felt), -3, 3))
+    alone, together = (responsiveness(change, anchor, clusters=each, draws=400).table for each in (None, team))
+    np.testing.assert_allclose(together["estimate"], alone["estimate"], rtol=1e-12)
+    width = (together["ci_high"] - together["ci_low"]) / (alone["ci_high"] - alone["ci_low"])
+    assert width["srm"] > 1.5
+    assert width["anchor_correlation"] > 1
+
+
+def test_notes_say_what_the_important_change_rests_on(changed):
+    said = " ".join(changed.notes)
+    assert "Ratings above 4 count as improved" in said
+    assert "smallest detectable change (12) is not below" in said
+    assert "cannot be told from measurement error" in said
+    assert "rates the present" in said
+    gappy = CHANGE.copy()
+    gappy.iloc[:3] = np.nan
+    assert responsiveness(gappy, ANCHOR, draws=100).notes[0] == "3 of 240 people lack a part and are left out."
+
+
+def refused(**keywords):
+    given = {"change": CHANGE, "anchor": ANCHOR, "draws": 100} | keywords
+    return given.pop("change"), given.pop("anchor"), given
+
+
+@pytest.mark.parametrize(
+    ("keywords", "said"),
+    [
+        ({"anchor": pd.Series(np.random.default_rng(0).permutation(ANCHOR))}, "no important change can be had"),
+        ({"anchor": 8 - ANCHOR}, "turn the rating or the score"),
+        ({"unchanged": 7}, "10 people who improved and as many who did not are needed, got 0 and 240"),
+        ({"change": ANCHOR - 4.0}, "copies of each other"),
+        ({"change": (ANCHOR - 4) + 0.1 * np.sin(np.arange(240))}, "where between them the border lies"),
+        ({"change": CHANGE * 0}, "have the same change"),
+        ({"anchor": ANCHOR.iloc[:100]}, "anchor must have the same index"),
+        ({"draws": 50}, "at least 100"),
+        ({"anchor_reliability": 0}, "anchor_reliability"),
+        ({"sdc": -1}, "sdc must be positive"),
+        ({"clusters": pd.Series(np.arange(240) % 3)}, "at least 5 clusters"),
+    ],
+)
+def test_changes_that_allow_no_answer_are_refused(keywords, said):
+    change, anchor, given = refused(**keywords)
+    with pytest.raises(ValueError, match=said):
+        responsiveness(change.rename("change"), anchor, **given)
+
+
+# Properties
+
+
+def test_what_was_not_given_was_not_assessed():
+    found = measurement_properties()
+    assert (found.table["rating"] == "not assessed").all()
+    assert found.table.index.tolist()[:9] == [
+        "content validity",
+        "structural validity",
+        "internal consistency",
+        "cross-cultural validity / measurement invariance",
+        "reliability",
+        "measurement error",
+        "criterion validity",
+        "hypotheses testing for construct validity",
+        "responsiveness",
+    ]
+    assert "10 of 10 rows were not assessed" in found.notes[0]
+    assert "validated" not in repr(found)
+
+
+def test_results_are_rated_by_the_criteria(changed):
+    rng = np.random.default_rng(3)
+    people = rng.normal(size=100)
+    twice = pd.DataFrame({"t1": people, "t2": people}) + rng.normal(scale=0.3, size=(100, 2))
+    items = pd.DataFrame(people[:, None] + rng.normal(size=(100, 6)), columns=list("abcdef"))
+    hypotheses = hypothesis_tests(correlated(0.9), [expect(), expect(name="2", threshold=0.95)])
+    fit = pd.Series({"cfi": 0.93, "tli": 0.92, "rmsea": 0.05, "srmr": 0.09})
+    given = {
+        "structural_validity": fit,
+        "internal_consistency": reliability(items),
+        "reliability": retest(twice),
+        "hypotheses_testing": hypotheses,
+        "responsiveness": changed,
+        "criterion_validity": Finding(
+            rating="?", finding="No gold standard exists.", criterion="Prinsen et al. (2018)"
+        ),
+    }
+    found = measurement_properties(**given).table["rating"]
+    assert found.to_dict() == {
+        "content validity": "not assessed",
+        "structural validity": "+",
+        "internal consistency": "+",
+        "cross-cultural validity / measurement invariance": "not assessed",
+        "reliability": "+",
+        "measurement error": "+",
+        "criterion validity": "?",
+        "hypotheses testing for construct validity": "−",
+        "responsiveness": "+",
+        "interpretability (beside: no measurement property)": "not assessed",
+    }
+    poor = measurement_properties(
+        **given | {"structural_validity": fit.drop("rmsea"), "reliability": retest(twice * 40)}
+    )
+    assert poor.table["rating"].iloc[[1, 2, 5]].tolist() == ["−", "?", "−"]
+    scaled = measurement_properties(structural_validity=fit.drop("rmsea").add_suffix("_scaled") + 0.03).table.iloc[1]
+    assert scaled["rating"] == "+"
+    assert "scaled CFI 0.960" in scaled["finding"]
+    saturated = pd.Series({"cfi": 1.0, "rmsea": 0.0, "df": 0.0})
+    assert measurement_properties(structural_validity=saturated).table["rating"].iloc[1] == "?"
+    without = measurement_properties(reliability=retest(twice), internal_consistency=reliability(items)).table
+    assert without["rating"].iloc[[2, 5]].tolist() == ["?", "?"]
+    assert "no minimal important change is known" in without.loc["measurement error", "finding"]
+
+
+def test_results_of_another_property_are_refused():
+    with pytest.raises(ValueError, match="responsiveness cannot be rated from a HypothesisTests: give a Finding"):
+        measurement_properties(responsiveness=hypothesis_tests(correlated(0.5), [expect()]))
+    with pytest.raises(ValueError, match="needs a Series with cfi"):
+        measurement_properties(structural_validity=pd.Series({"chisq": 3.0}))
+    with pytest.raises(ValueError, match="rating must be"):
+        Finding(rating="good", finding="", criterion="")
