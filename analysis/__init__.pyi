@@ -1,10 +1,10 @@
 from .change import compare_waves as compare_waves
 from .confirmatory import confirmatory as confirmatory
 from .describe import describe as describe
+from .dimensionality import parallel_analysis as parallel_analysis
+from .dimensionality import suitability as suitability
 from .disclosure import suppress_small_cells as suppress_small_cells
 from .exploratory import exploratory as exploratory
-from .exploratory import parallel_analysis as parallel_analysis
-from .exploratory import suitability as suitability
 from .groups import compare_groups as compare_groups
 from .hypotheses import hypothesis_tests as hypothesis_tests
 from .hypotheses import known_groups as known_groups

@@ -1,9 +1,7 @@
-"""Are the items fit for factor analysis, how many factors, and which: exploratory factor analysis."""
+"""Which factors stand behind items: exploratory factor analysis, a general factor, intervals for loadings."""
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -11,14 +9,27 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy import optimize, stats
+from tqdm import tqdm
 
+from analysis.factoring import (
+    LEAST_UNIQUENESS,
+    Extraction,
+    Rotated,
+    Rotation,
+    arranged,
+    degrees_of_freedom,
+    extract,
+    likelihood_discrepancy,
+    most_factors,
+    rotate,
+    rotate_like,
+    schmid_leiman_parts,
+)
 from analysis.missing import expected_answers
 from analysis.result import Result
-from analysis.sample import Missing, Sample, sample_moments
+from analysis.sample import Gaps, ItemCorrelations, MatrixKind, item_correlations
 
 Matrix = NDArray[np.floating[Any]]
-Method = Literal["minres", "ml", "principal_axis"]
-Rotation = Literal["oblimin", "promax", "geomin", "varimax", "none"]
 Scores = Literal["regression", "ten_berge"]
 
 _METHODS = {
@@ -37,45 +48,12 @@ _SCORES = {
     "regression": "factor scores by regression (Thurstone, 1935)",
     "ten_berge": "factor scores that keep the factors' correlations (ten Berge et al., 1999)",
 }
-# Kaiser & Rice (1974): lower bound and word, from the top.
-_KAISER_RICE = (
-    (0.9, "marvellous"),
-    (0.8, "meritorious"),
-    (0.7, "middling"),
-    (0.6, "mediocre"),
-    (0.5, "miserable"),
-    (-np.inf, "unacceptable"),
-)
-# Communality from which a solution counts as a Heywood case: the extraction keeps uniqueness at .005 or more.
-_HEYWOOD = 0.995 - 1e-6
-# Smallest eigenvalue of a correlation matrix below which it is singular but for rounding.
-_SINGULAR = 1e-10
-
-
-@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class Suitability(Result):
-    """Whether items share enough for factor analysis.
-
-    Parameters
-    ----------
-    items : pandas.DataFrame
-        Index ``item``; ``estimate`` (measure of sampling adequacy) and ``verdict``.
-    """
-
-    items: pd.DataFrame
-
-
-@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class ParallelAnalysis(Result):
-    """Observed eigenvalues beside those of unrelated items.
-
-    Parameters
-    ----------
-    suggested : pandas.DataFrame
-        Index ``rule`` (``parallel_factors``, ``parallel_components``, ``map``); column ``n_factors``.
-    """
-
-    suggested: pd.DataFrame
+# Communality from which a solution counts as a Heywood case.
+_HEYWOOD = 1 - LEAST_UNIQUENESS - 1e-6
+# Fewest draws of which percentiles are worth having.
+_FEWEST_DRAWS = 100
+# Products of answers held at once (32 MB).
+_BLOCK = 4_000_000
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -114,172 +92,57 @@ class Exploratory(Result):
     scores: pd.DataFrame
 
 
-def suitability(items: pd.DataFrame, *, missing: Missing = "listwise") -> Suitability:
-    """Judge whether items share enough for factor analysis.
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class SchmidLeiman(Result):
+    """A general factor and group factors, all uncorrelated.
 
     Parameters
     ----------
-    items : pandas.DataFrame
-        Response × item, at least 3 items, all keyed in one direction or not.
-    missing : {"listwise", "ml"}
-        Whether responses with a gap are left out, with a note, or every answer is used: `sample_moments`.
-
-    Returns
-    -------
-    Suitability
-        ``table`` has the index ``coefficient``: ``kmo`` (``estimate``, ``verdict``) and ``bartlett``
-        (``statistic``, ``df``, ``p``); ``items`` has the measure of sampling adequacy by item.
-
-    Raises
-    ------
-    ValueError
-        As `complete_items`; also if an item repeats others or there are not more people than items.
-
-    Notes
-    -----
-    KMO: Kaiser (1970), Kaiser & Rice (1974). Sphericity: Bartlett (1951).
-
-    Examples
-    --------
-    >>> import numpy as np, pandas as pd
-    >>> rng = np.random.default_rng(1)
-    >>> answers = pd.DataFrame(rng.normal(size=(200, 1)) + rng.normal(size=(200, 4)), columns=list("abcd"))
-    >>> suitability(answers).table.loc["kmo", "verdict"]
-    'middling'
+    loadings : pandas.DataFrame
+        Item × factor: ``general``, then ``G1`` …, group factors.
+    communalities : pandas.Series
+        By item, of the first-order solution.
+    phi : pandas.DataFrame
+        Correlations of the first-order factors, from which the general one is made.
+    above : pandas.Series
+        By group factor: loading of its first-order factor on the general one.
+    coefficients : pandas.DataFrame
+        Index ``coefficient``: ``omega_total``, ``omega_hierarchical`` and ``ecv``, the general factor's share of
+        the common variance.
     """
-    sample = sample_moments(items, missing=missing, at_least=3)
-    correlations = _correlations(sample)
-    by_item, overall = _sampling_adequacy(correlations)
-    n, columns = sample.n, len(correlations)
-    df = columns * (columns - 1) / 2
-    statistic = -float(np.linalg.slogdet(correlations)[1]) * (n - 1 - (2 * columns + 5) / 6)
-    table = pd.DataFrame(
-        {
-            "estimate": [overall, np.nan],
-            "verdict": [_verdict(overall), None],
-            "statistic": [np.nan, statistic],
-            "df": [np.nan, df],
-            "p": [np.nan, float(stats.chi2.sf(statistic, df))],
-            "n": [n, n],
-        },
-        index=pd.Index(["kmo", "bartlett"], name="coefficient"),
-    )
-    adequacy = pd.DataFrame(
-        {"estimate": by_item, "verdict": [_verdict(float(each)) for each in by_item]},
-        index=pd.Index(sample.answers.columns, name="item"),
-    )
-    return Suitability(
-        title="Suitability for factor analysis",
-        table=table,
-        method="Kaiser–Meyer–Olkin measure of sampling adequacy (Kaiser & Rice, 1974) and Bartlett's (1951) "
-        f"test of sphericity on Pearson correlations of {sample.people} people.{sample.method}",
-        notes=(*sample.notes, "Words for the KMO are those of Kaiser & Rice (1974)."),
-        items=adequacy,
-    )
+
+    loadings: pd.DataFrame
+    communalities: pd.Series
+    phi: pd.DataFrame
+    above: pd.Series
+    coefficients: pd.DataFrame
 
 
-def parallel_analysis(
-    items: pd.DataFrame,
-    *,
-    draws: int = 100,
-    seed: int = 0,
-    quantile: float = 0.95,
-    missing: Missing = "listwise",
-) -> ParallelAnalysis:
-    """Suggest a number of factors and components by comparison with unrelated items.
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class LoadingIntervals(Result):
+    """Loadings with their sampling error.
 
     Parameters
     ----------
-    items : pandas.DataFrame
-        Response × item, at least 3 items.
-    draws : int
-        Random data sets.
-    seed : int
-        Of the random numbers.
-    quantile : float
-        Of the random eigenvalues that an observed one must exceed, between 0 and 1.
-    missing : {"listwise", "ml"}
-        Whether responses with a gap are left out, with a note, or every answer is used: `sample_moments`.
-
-    Returns
-    -------
-    ParallelAnalysis
-        ``table`` has the index ``position``: observed, mean random and quantile random eigenvalue, of
-        factors and of components, and ``map``, the mean squared partial correlation once that many
-        components are taken out; ``suggested`` the number by each rule.
-
-    Raises
-    ------
-    ValueError
-        As `complete_items`; also for an item that repeats others, not more people than items, ``draws``
-        under 1 or ``quantile`` outside 0 to 1.
-
-    Notes
-    -----
-    Horn (1965) with the quantile of Glorfeld (1995). Factors: eigenvalues of the correlation matrix with
-    squared multiple correlations on its diagonal (Humphreys & Ilgen, 1969), as ``psych::fa.parallel(SMC =
-    TRUE)``. Random correlations are drawn as a Wishart matrix, which is exactly what normal data of this
-    many people and items would give. MAP: Velicer (1976), no component included.
-
-    Examples
-    --------
-    >>> import numpy as np, pandas as pd
-    >>> rng = np.random.default_rng(1)
-    >>> answers = pd.DataFrame(rng.normal(size=(200, 1)) + rng.normal(size=(200, 6)), columns=list("abcdef"))
-    >>> parallel_analysis(answers).suggested["n_factors"].to_dict()
-    {'parallel_factors': 1, 'parallel_components': 1, 'map': 1}
+    correlations : pandas.DataFrame
+        Index ``factor``, ``with_factor``: ``estimate``, ``se``, ``ci_low``, ``ci_high`` of the factors' correlations;
+        empty where they are 0 by the rotation.
     """
-    if draws < 1:
-        raise ValueError(f"draws must be at least 1, got {draws}")
-    if not 0 < quantile < 1:
-        raise ValueError(f"quantile must lie between 0 and 1, got {quantile}")
-    sample = sample_moments(items, missing=missing, at_least=3)
-    observed = _correlations(sample)
-    n, columns = sample.n, len(observed)
-    random = _random_correlations(n, columns, draws, seed)
-    values: dict[str, Matrix] = {}
-    suggested: dict[str, int] = {}
-    for kind, reduce in (("factor", _reduced), ("component", np.asarray)):
-        found = np.linalg.eigvalsh(reduce(observed))[::-1]
-        chance = np.linalg.eigvalsh(reduce(random))[:, ::-1]
-        threshold = np.quantile(chance, quantile, axis=0)
-        values |= {
-            f"{kind}_observed": found,
-            f"{kind}_mean": chance.mean(axis=0),
-            f"{kind}_quantile": threshold,
-        }
-        suggested[f"parallel_{kind}s"] = int(np.argmin(np.append(found > threshold, False)))
-    partial = _partial_squares(observed)
-    suggested["map"] = int(np.argmin(partial))
-    table = pd.DataFrame(
-        values | {"map": np.append(partial[1:], np.nan)},
-        index=pd.RangeIndex(1, columns + 1, name="position"),
-    )
-    return ParallelAnalysis(
-        title="Number of factors",
-        table=table,
-        method=f"Parallel analysis (Horn, 1965) against the {quantile:.0%} quantile (Glorfeld, 1995) of "
-        f"{draws} random normal data sets of {n} people and {columns} items (seed {seed}); factors from the "
-        "Pearson correlation matrix with squared multiple correlations on the diagonal; minimum average "
-        f"partial (MAP; Velicer, 1976).{sample.method}",
-        notes=(
-            *sample.notes,
-            "Rules often differ, and factors found by parallel analysis grow with n; weigh meaning too.",
-        ),
-        suggested=pd.DataFrame({"n_factors": list(suggested.values())}, index=pd.Index(list(suggested), name="rule")),
-    )
+
+    correlations: pd.DataFrame
 
 
 def exploratory(
     items: pd.DataFrame,
     *,
     n_factors: int,
-    method: Method = "minres",
+    method: Extraction = "minres",
     rotation: Rotation = "oblimin",
+    matrix: MatrixKind = "pearson",
     scores: Scores = "regression",
     starts: int = 10,
     seed: int = 0,
-    missing: Missing = "listwise",
+    missing: Gaps = "listwise",
 ) -> Exploratory:
     """Find the factors behind items.
 
@@ -293,14 +156,17 @@ def exploratory(
         Extraction.
     rotation : {"oblimin", "promax", "geomin", "varimax", "none"}
         The first three let factors correlate.
+    matrix : {"pearson", "polychoric"}
+        Correlations of the numbers, or of the normal variables behind ordered answers.
     scores : {"regression", "ten_berge"}
         How people's factor scores are made.
     starts : int
         Starting positions of oblimin and geomin: the first unrotated, the others random.
     seed : int
         Of those random starts.
-    missing : {"listwise", "ml"}
-        Whether responses with a gap are left out, with a note, or every answer is used: `sample_moments`.
+    missing : {"listwise", "ml", "pairwise"}
+        Whether responses with a gap are left out, with a note, or every answer is used: by maximum likelihood
+        with Pearson, pairwise with polychoric correlations (`analysis.sample.item_correlations`).
 
     Returns
     -------
@@ -312,15 +178,16 @@ def exploratory(
     Raises
     ------
     ValueError
-        As `complete_items`; also for more factors than the items can bear, not more people than items, an
-        item that repeats others, or a solution that does not converge.
+        As `analysis.sample.item_correlations`; also for more factors than the items can bear, or a solution that
+        does not converge.
 
     Notes
     -----
     Chi-square with Bartlett's (1951) correction, n − 1 − (2p + 5)/6 − 2m/3; Tucker & Lewis (1973); RMSEA
     (Steiger & Lind, 1980) from chi-square / (n − 1), with its usual 90 % interval; BIC = chi-square
-    − df ln n; RMSR over the correlations off the diagonal. With ``missing="ml"`` n is that of all people in
-    these, since the smaller n of other tests would make every model seem to fit.
+    − df ln n; RMSR over the correlations off the diagonal. With gaps bridged, n is that of all people in these,
+    since the smaller n of other tests would make every model seem to fit. All but the RMSR suppose Pearson correlations
+    of normal variables. Scores on polychoric correlations weigh the standardised answers themselves.
 
     Examples
     --------
@@ -332,27 +199,17 @@ def exploratory(
     >>> (found.loadings.abs() > 0.4).sum().to_dict()
     {'F1': 3, 'F2': 3}
     """
-    for name, value, allowed in (
-        ("method", method, _METHODS),
-        ("rotation", rotation, _ROTATIONS),
-        ("scores", scores, _SCORES),
-    ):
-        if value not in allowed:
-            raise ValueError(f"{name} must be one of {', '.join(allowed)}; got {value!r}")
+    _refuse_options(method=(method, _METHODS), rotation=(rotation, _ROTATIONS), scores=(scores, _SCORES))
     if starts < 1:
         raise ValueError(f"starts must be at least 1, got {starts}")
-    sample = sample_moments(items, missing=missing, at_least=3)
-    notes = sample.notes
-    correlations = _correlations(sample)
-    df = _degrees_of_freedom(len(correlations), n_factors)
-    pattern = _extract(correlations, n_factors, method)
-    phi: Matrix = np.eye(n_factors)
-    if n_factors > 1 and rotation != "none":
-        pattern, phi, rotation_notes = _rotate(pattern, rotation, starts, seed)
-        notes += rotation_notes
-    pattern, phi = _arranged(pattern, phi)
+    sample = item_correlations(items, matrix=matrix, missing=missing)
+    correlations = sample.correlations
+    _refuse_number(len(correlations), n_factors)
+    df = degrees_of_freedom(len(correlations), n_factors)
+    pattern, phi, notes = _solution(correlations, n_factors, method, rotation, starts, seed)
+    notes = sample.notes + notes
     names = pd.Index([f"F{position}" for position in range(1, n_factors + 1)], name="factor")
-    index = pd.Index(sample.answers.columns, name="item")
+    index = pd.Index(sample.names, name="item")
     structure = pattern @ phi
     communality = pd.Series(np.sum(pattern * structure, axis=1), index=index, name="communality")
     loadings = pd.DataFrame(pattern, index=index, columns=names)
@@ -361,7 +218,14 @@ def exploratory(
     if sample.moments is not None and sample.moments.share_missing:
         answers = expected_answers(answers, sample.moments)
         notes += ("Scores of responses with a gap rest on the answered items, by regression; they vary less.",)
-    standardised = (answers - sample.mean) / np.sqrt(np.diag(sample.covariance))
+    elif missing == "pairwise":
+        answers = answers.dropna()
+        notes += (f"Scores are of the {len(answers)} responses without a gap.",)
+    if matrix == "polychoric":
+        notes += (
+            "Scores weigh the standardised answers, not the variables behind them: their variance differs a little.",
+        )
+    standardised = (answers - sample.mean) / sample.sd
     squares = pattern**2
     table = loadings.rename_axis(columns=None).assign(
         communality=communality,
@@ -375,9 +239,9 @@ def exploratory(
     return Exploratory(
         title=f"Exploratory factor analysis, {factors}",
         table=table,
-        method=f"Exploratory factor analysis of Pearson correlations of {sample.people} people: {factors} "
+        method=f"Exploratory factor analysis of {sample.words}: {factors} "
         f"by {_METHODS[method]}, {rotated}; {_SCORES[scores]}.{sample.method}",
-        notes=notes + _heywood_notes(communality) + _fit_notes(sample, df),
+        notes=notes + _heywood_notes(communality) + _fit_notes(sample, df, method),
         loadings=loadings,
         structure=pd.DataFrame(structure, index=index, columns=names),
         phi=pd.DataFrame(phi, index=names, columns=names.rename(None)),
@@ -393,187 +257,369 @@ def exploratory(
     )
 
 
+def schmid_leiman(
+    items: pd.DataFrame,
+    *,
+    n_factors: int = 3,
+    method: Extraction = "minres",
+    rotation: Rotation = "oblimin",
+    matrix: MatrixKind = "pearson",
+    missing: Gaps = "listwise",
+) -> SchmidLeiman:
+    """Split what items share into a general factor and group factors.
+
+    Parameters
+    ----------
+    items : pandas.DataFrame
+        Response × item.
+    n_factors : int
+        Group factors, at least 2; at least 3 for a general factor that the data identify.
+    method : {"minres", "ml", "principal_axis"}
+        Extraction of the first-order factors.
+    rotation : {"oblimin", "promax", "geomin"}
+        Of the first-order factors, from the varimax position.
+    matrix : {"pearson", "polychoric"}
+        Correlations of the numbers, or of the normal variables behind ordered answers.
+    missing : {"listwise", "ml", "pairwise"}
+        Whether responses with a gap are left out, with a note, or every answer is used: by maximum likelihood
+        with Pearson, pairwise with polychoric correlations (`analysis.sample.item_correlations`).
+
+    Returns
+    -------
+    SchmidLeiman
+        ``table`` has the index ``item``: loadings on ``general`` and ``G1`` …, ``communality``, ``uniqueness`` and
+        ``general_share``, the general factor's part of the communality.
+
+    Raises
+    ------
+    ValueError
+        As `analysis.sample.item_correlations`; also for fewer than two factors, more than the items bear, a rotation
+        that keeps factors uncorrelated, or a solution that does not converge.
+
+    Notes
+    -----
+    Schmid & Leiman (1957), as ``psych::schmid``: the correlations of the first-order factors are explained by one
+    factor (minres), or with two factors by equal loadings. Omega total = 1 − Σ uniquenesses / Σ correlations and
+    hierarchical omega = (Σ general loadings)² / Σ correlations (Zinbarg, Revelle, Yovel & Li, 2005), both of
+    standardised items, turned where they load negatively on the general factor.
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd
+    >>> rng = np.random.default_rng(1)
+    >>> groups = rng.normal(size=(500, 1)) + rng.normal(size=(500, 3))
+    >>> answers = pd.DataFrame(np.repeat(groups, 3, axis=1) + rng.normal(size=(500, 9))).add_prefix("x")
+    >>> schmid_leiman(answers).coefficients["estimate"].round(2).to_dict()
+    {'omega_total': 0.92, 'omega_hierarchical': 0.68, 'ecv': 0.48}
+    """
+    oblique = {name: _ROTATIONS[name] for name in ("oblimin", "promax", "geomin")}
+    _refuse_options(method=(method, _METHODS), rotation=(rotation, oblique))
+    sample = item_correlations(items, matrix=matrix, missing=missing)
+    correlations = sample.correlations
+    parts = schmid_leiman_parts(correlations, n_factors, method=method, rotation=rotation)
+    if not parts.converged:
+        raise ValueError(f"{n_factors} group factors did not converge: ask for fewer factors or another method")
+    index = pd.Index(sample.names, name="item")
+    order = 1 + np.argsort(-np.sum(parts.loadings[:, 1:] ** 2, axis=0), kind="stable")
+    values = parts.loadings[:, [0, *order]]
+    groups = pd.Index([f"G{position}" for position in range(1, n_factors + 1)], name="factor")
+    loadings = pd.DataFrame(values, index=index, columns=pd.Index(["general", *groups], name="factor"))
+    communality = pd.Series(parts.communalities, index=index, name="communality")
+    turned = np.where(values[:, 0] < 0, -1.0, 1.0)
+    total = turned @ correlations @ turned
+    squares = np.sum(values**2, axis=0)
+    notes = sample.notes
+    if (turned < 0).any():
+        notes += (f"Coefficients turn {_names(index[turned < 0])}, which load negatively on the general factor.",)
+    if n_factors == 2:
+        notes += ("Two factors do not identify a general one: both are taken to load alike on it.",)
+    above = parts.above[order - 1]
+    if (above**2 >= _HEYWOOD).any():
+        notes += (f"Heywood case: the general factor explains all of {_names(groups[above**2 >= _HEYWOOD])}.",)
+    return SchmidLeiman(
+        title=f"General factor and {n_factors} group factors",
+        table=loadings.rename_axis(columns=None).assign(
+            communality=communality, uniqueness=1 - communality, general_share=values[:, 0] ** 2 / communality
+        ),
+        method=f"Schmid–Leiman (1957) transformation of {n_factors} factors of {sample.words} by {_METHODS[method]}, "
+        f"{_ROTATIONS[rotation]}. Omega total and hierarchical: Zinbarg et al. (2005).{sample.method}",
+        notes=notes + _heywood_notes(communality),
+        loadings=loadings,
+        communalities=communality,
+        phi=pd.DataFrame(parts.phi[np.ix_(order - 1, order - 1)], index=groups, columns=groups.rename(None)),
+        above=pd.Series(above, index=groups, name="general"),
+        coefficients=pd.DataFrame(
+            {
+                "estimate": [
+                    1 - float((1 - communality).sum()) / total,
+                    float(turned @ values[:, 0]) ** 2 / total,
+                    squares[0] / squares.sum(),
+                ]
+            },
+            index=pd.Index(["omega_total", "omega_hierarchical", "ecv"], name="coefficient"),
+        ),
+    )
+
+
+def loading_intervals(
+    items: pd.DataFrame,
+    *,
+    n_factors: int,
+    method: Extraction = "minres",
+    rotation: Rotation = "oblimin",
+    matrix: MatrixKind = "pearson",
+    missing: Gaps = "listwise",
+    clusters: pd.Series | None = None,
+    draws: int = 1000,
+    starts: int = 10,
+    seed: int = 0,
+    progress: bool = False,
+) -> LoadingIntervals:
+    """Give rotated loadings with 95 % intervals, by resampling people, or teams of people.
+
+    Parameters
+    ----------
+    items : pandas.DataFrame
+        Response × item.
+    n_factors : int
+        How many, see `analysis.dimensionality.parallel_analysis`.
+    method : {"minres", "ml", "principal_axis"}
+        Extraction. Principal axes are found by minres in resampled data: where both settle they are the same.
+    rotation : {"oblimin", "promax", "geomin", "varimax", "none"}
+    matrix : {"pearson", "polychoric"}
+        Correlations of the numbers, or of the normal variables behind ordered answers (slower: each draw is
+        estimated anew).
+    missing : {"listwise", "ml", "pairwise"}
+        As `exploratory`.
+    clusters : pandas.Series, optional
+        Team of each response, on the index of ``items``: whole teams are then resampled.
+    draws : int
+        Resampled data sets, at least 100.
+    starts : int
+        Of the rotation in the whole sample, as `exploratory`.
+    seed : int
+        Of the resampling and the random starts.
+    progress : bool
+        Whether to show a bar.
+
+    Returns
+    -------
+    LoadingIntervals
+        ``table`` has the index ``item``, ``factor``: ``estimate``, ``se``, ``ci_low``, ``ci_high``; factors in the
+        order of `exploratory`.
+
+    Raises
+    ------
+    ValueError
+        As `exploratory`; also for fewer than 100 draws, clusters that do not fit the items, or if fewer than half the
+        draws give a solution.
+
+    Notes
+    -----
+    Percentile bootstrap (Efron & Tibshirani, 1993; for loadings Ichikawa & Konishi, 1995; Zhang, Preacher &
+    Jennrich, 2012). A resampled solution may come out in another order, direction or local minimum: each is rotated
+    from the position closest to the sample's solution (Procrustes), then its factors are matched with the sample's by
+    congruence (Tucker, 1951) and turned. Intervals are therefore those of this solution, given that it is the one meant.
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd
+    >>> rng = np.random.default_rng(1)
+    >>> factors = np.repeat(rng.normal(size=(300, 2)), 3, axis=1)
+    >>> answers = pd.DataFrame(factors + rng.normal(size=(300, 6)), columns=list("abcdef"))
+    >>> found = loading_intervals(answers, n_factors=2, draws=200)
+    >>> int((found.table["ci_low"] > 0.4).sum())
+    6
+    """
+    _refuse_options(method=(method, _METHODS), rotation=(rotation, _ROTATIONS))
+    if draws < _FEWEST_DRAWS:
+        raise ValueError(f"draws must be at least {_FEWEST_DRAWS} for an interval, got {draws}")
+    if starts < 1:
+        raise ValueError(f"starts must be at least 1, got {starts}")
+    sample = item_correlations(items, matrix=matrix, missing=missing)
+    _refuse_number(len(sample.correlations), n_factors)
+    pattern, phi, notes = _solution(sample.correlations, n_factors, method, rotation, starts, seed)
+    units = _units(items, missing, clusters)
+    rng = np.random.default_rng(seed)
+    if matrix == "pearson" and missing == "listwise":
+        resampled = _resampled_pearson(sample.answers.to_numpy(), units, draws, rng)
+    else:
+        resampled = _resampled(sample, units, draws, rng, missing, progress=progress)
+    unrotated, arrived = extract(resampled, n_factors, "minres" if method == "principal_axis" else method)
+    found = rotate_like(unrotated[arrived], rotation, pattern)
+    good = found.converged
+    patterns, phis = found.pattern[good], found.phi[good]
+    if len(patterns) < draws / 2:
+        raise ValueError(
+            f"only {len(patterns)} of {draws} resampled data sets gave a solution of {n_factors} factors: use fewer "
+            "factors, fewer items or more people"
+        )
+    if len(patterns) < draws:
+        notes += (f"{draws - len(patterns)} of {draws} resampled data sets gave no solution and are left out.",)
+    communality = np.einsum("bik,bkl,bil->bi", patterns, phis, patterns)
+    heywood = float((communality >= _HEYWOOD).any(axis=1).mean())
+    if heywood:
+        notes += (f"{heywood:.1%} of the resampled solutions are Heywood cases.".replace("%", " %", 1),)
+    names = [f"F{position}" for position in range(1, n_factors + 1)]
+    pairs = np.triu_indices(n_factors, 1)
+    correlated = rotation in ("oblimin", "promax", "geomin")
+    index = pd.MultiIndex.from_product([sample.names, names], names=["item", "factor"])
+    table = _interval_table(pattern.ravel(), patterns.reshape(len(patterns), -1), index)
+    between = pd.MultiIndex.from_arrays(
+        [np.array(names)[side][: len(side) if correlated else 0] for side in pairs], names=["factor", "with_factor"]
+    )
+    chosen = (slice(None), *pairs) if correlated else (slice(None), pairs[0][:0], pairs[1][:0])
+    correlations = _interval_table(phi[chosen[1:]], phis[chosen], between)
+    who = "people" if clusters is None else f"{int(units.max()) + 1} teams"
+    rotated = _ROTATIONS[rotation] if n_factors > 1 else _ROTATIONS["none"]
+    return LoadingIntervals(
+        title=f"Loadings on {n_factors} factor{'s' if n_factors > 1 else ''} with 95 % intervals",
+        table=table,
+        method=f"Loadings by {_METHODS[method]}, {rotated}, on {sample.words}; 95 % percentile intervals from "
+        f"{len(patterns)} bootstrap samples of {who} (seed {seed}), each solution rotated from the position closest to the "
+        f"sample's and matched with it (Ichikawa & Konishi, 1995; Zhang, Preacher & Jennrich, 2012).{sample.method}",
+        notes=sample.notes + notes + _heywood_notes(pd.Series(np.sum(pattern @ phi * pattern, axis=1), sample.names)),
+        correlations=correlations,
+    )
+
+
+def _interval_table(estimate: Matrix, drawn: Matrix, index: pd.MultiIndex) -> pd.DataFrame:
+    low, high = np.quantile(drawn, [0.025, 0.975], axis=0)
+    return pd.DataFrame(
+        {"estimate": estimate, "se": drawn.std(axis=0, ddof=1), "ci_low": low, "ci_high": high}, index=index
+    )
+
+
+def _units(items: pd.DataFrame, missing: Gaps, clusters: pd.Series | None) -> NDArray[np.intp]:
+    """Say for each person who counts what is resampled: the person, or the person's team."""
+    stays = items.notna().all(axis=1) if missing == "listwise" else items.notna().any(axis=1)
+    if clusters is None:
+        return np.arange(int(stays.sum()))
+    if not isinstance(clusters, pd.Series) or not clusters.index.equals(items.index):
+        raise ValueError(
+            "clusters must be a Series on the index of the items, one for each response: take both from one frame"
+        )
+    here = clusters[stays.to_numpy()]
+    if here.isna().any():
+        raise ValueError(
+            f"{int(here.isna().sum())} of {len(here)} responses have no cluster: leave them out, or give each a "
+            "cluster of its own"
+        )
+    codes, teams = pd.factorize(here)
+    if len(teams) < 2:
+        raise ValueError(f"at least 2 clusters are needed, got {len(teams)}: leave `clusters` out")
+    return np.asarray(codes, dtype=np.intp)
+
+
+def _resampled_pearson(answers: Matrix, units: NDArray[np.intp], draws: int, rng: np.random.Generator) -> Matrix:
+    """Correlations of resampled people (or teams) from how often each was drawn, without drawing any answers."""
+    columns = answers.shape[1]
+    first, second = np.triu_indices(columns)
+    # Standardised first, so that sums of squares lose no digits.
+    standard = (answers - answers.mean(axis=0)) / answers.std(axis=0)
+    many = int(units.max()) + 1
+    sums = np.zeros((draws, 1 + columns + len(first)))
+    drawn = rng.multinomial(many, np.full(many, 1 / many), size=draws).astype(float)
+    step = max(_BLOCK // (1 + columns + len(first)), 1)
+    for start in range(0, len(standard), step):
+        part = standard[start : start + step]
+        parts = np.hstack([np.ones((len(part), 1)), part, part[:, first] * part[:, second]])
+        sums += drawn[:, units[start : start + step]] @ parts
+    mean = sums[:, 1 : 1 + columns] / sums[:, :1]
+    covariance = np.empty((draws, columns, columns))
+    covariance[:, first, second] = sums[:, 1 + columns :] / sums[:, :1] - mean[:, first] * mean[:, second]
+    covariance[:, second, first] = covariance[:, first, second]
+    variance = np.diagonal(covariance, axis1=1, axis2=2)
+    usable = (variance > 1e-10).all(axis=1)
+    sd = np.sqrt(variance[usable])
+    correlations = covariance[usable] / (sd[:, :, None] * sd[:, None, :])
+    return np.asarray(correlations[np.linalg.eigvalsh(correlations)[:, 0] > 1e-10])
+
+
+def _resampled(
+    sample: ItemCorrelations,
+    units: NDArray[np.intp],
+    draws: int,
+    rng: np.random.Generator,
+    missing: Gaps,
+    *,
+    progress: bool,
+) -> Matrix:
+    """Correlations of resampled people (or teams), each estimated anew; without those that cannot be estimated."""
+    many = int(units.max()) + 1
+    order = np.argsort(units, kind="stable")
+    ends = np.cumsum(np.bincount(units))
+    members = np.split(order, ends[:-1])
+    found = []
+    for _ in tqdm(range(draws), desc="bootstrap", disable=not progress):
+        rows = np.concatenate([members[unit] for unit in rng.integers(0, many, many)])
+        again = sample.answers.iloc[rows].reset_index(drop=True)
+        try:
+            found.append(item_correlations(again, matrix=sample.matrix, missing=missing).correlations)
+        # By chance an item is alike for all, or two items tell all of each other: the draw is counted as lost.
+        except ValueError:
+            continue
+    return np.array(found).reshape(-1, len(sample.names), len(sample.names))
+
+
 def _names(names: object) -> str:
     return ", ".join(str(name) for name in names)  # type: ignore[attr-defined]
 
 
-def _verdict(kmo: float) -> str:
-    return next(word for bound, word in _KAISER_RICE if kmo >= bound)
+def _refuse_options(**options: tuple[str, dict[str, str]]) -> None:
+    for name, (value, allowed) in options.items():
+        if value not in allowed:
+            raise ValueError(f"{name} must be one of {', '.join(allowed)}; got {value!r}")
 
 
-def _correlations(sample: Sample) -> Matrix:
-    """Pearson correlations, refused where they are singular."""
-    n, columns = sample.n, len(sample.covariance)
-    if n <= columns:
-        who = "complete responses" if sample.moments is None else "people who answered both of the rarest pair"
-        raise ValueError(
-            f"factor analysis needs more people than items, got {n} {who} for {columns} "
-            "items: use more people or fewer items"
-        )
-    sd = np.sqrt(np.diag(sample.covariance))
-    correlations = np.asarray(sample.covariance / np.outer(sd, sd))
-    np.fill_diagonal(correlations, 1.0)
-    values, vectors = np.linalg.eigh(correlations)
-    if values[0] < _SINGULAR:
-        alike = sample.answers.columns[np.abs(vectors[:, 0]) > 1e-3]
-        raise ValueError(
-            f"the correlation matrix is singular: {_names(alike)} repeat each other (one is doubled, or is "
-            "the sum of others); leave one of them out"
-        )
-    return correlations
-
-
-def _sampling_adequacy(correlations: Matrix) -> tuple[Matrix, float]:
-    """Kaiser's measure by item and overall: squared correlations beside squared partial correlations."""
-    inverse = np.linalg.inv(correlations)
-    off_diagonal = 1 - np.eye(len(correlations))
-    whole = correlations**2 * off_diagonal
-    partial = inverse**2 / np.outer(np.diag(inverse), np.diag(inverse)) * off_diagonal
-    by_item = whole.sum(axis=0) / (whole + partial).sum(axis=0)
-    return np.asarray(by_item), float(whole.sum() / (whole + partial).sum())
-
-
-def _reduced(correlations: Matrix) -> Matrix:
-    """Put squared multiple correlations on the diagonal, of one matrix or of a stack."""
-    reduced = np.array(correlations)
-    diagonal = np.arange(reduced.shape[-1])
-    reduced[..., diagonal, diagonal] = 1 - 1 / np.linalg.inv(correlations)[..., diagonal, diagonal]
-    return reduced
-
-
-def _random_correlations(n: int, columns: int, draws: int, seed: int) -> Matrix:
-    """Correlation matrices of normal, unrelated items, by Bartlett's decomposition of a Wishart matrix."""
-    rng = np.random.default_rng(seed)
-    root = np.tril(rng.normal(size=(draws, columns, columns)), -1)
-    diagonal = np.arange(columns)
-    root[:, diagonal, diagonal] = np.sqrt(rng.chisquare(n - 1 - diagonal, size=(draws, columns)))
-    root /= np.linalg.norm(root, axis=2, keepdims=True)
-    return np.asarray(root @ root.transpose(0, 2, 1))
-
-
-def _partial_squares(correlations: Matrix) -> Matrix:
-    """Velicer's mean squared partial correlation after 0 … p − 1 components."""
-    values, vectors = np.linalg.eigh(correlations)
-    columns = len(values)
-    components = (vectors * np.sqrt(values))[:, ::-1]
-    out = np.full(columns, np.inf)
-    left = correlations.copy()
-    for taken in range(columns):
-        variances = np.diag(left)
-        # An item that the components explain wholly leaves nothing to correlate: MAP stops there.
-        if np.any(variances < _SINGULAR):
-            break
-        partial = left / np.sqrt(np.outer(variances, variances))
-        out[taken] = (np.sum(partial**2) - columns) / (columns * (columns - 1))
-        left = left - np.outer(components[:, taken], components[:, taken])
-    return out
-
-
-def _degrees_of_freedom(columns: int, n_factors: int) -> int:
-    def df(factors: int) -> int:
-        return ((columns - factors) ** 2 - columns - factors) // 2
-
-    most = max(factors for factors in range(columns) if df(factors) >= 0)
+def _refuse_number(columns: int, n_factors: int) -> None:
+    most = most_factors(columns)
     if not 1 <= n_factors <= most:
         raise ValueError(
             f"n_factors must be between 1 and {most} for {columns} items (more have negative degrees of "
             f"freedom), got {n_factors}"
         )
-    return df(n_factors)
 
 
-def _extract(correlations: Matrix, n_factors: int, method: Method) -> Matrix:
-    if method == "principal_axis":
-        return _principal_axes(correlations, n_factors)
-    from factor_analyzer import FactorAnalyzer
-
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*force_all_finite.*", category=FutureWarning)
-        warnings.filterwarnings("error", message="Failed to converge")
-        try:
-            fitted = FactorAnalyzer(n_factors, rotation=None, method=method, is_corr_matrix=True).fit(
-                correlations.copy()
-            )
-        except UserWarning as trouble:
-            raise ValueError(_not_converged(n_factors, method)) from trouble
-    return np.asarray(fitted.loadings_, dtype=float)
-
-
-def _principal_axes(correlations: Matrix, n_factors: int) -> Matrix:
-    from statsmodels.multivariate.factor import Factor
-
-    fitted = Factor(corr=correlations.copy(), n_factor=n_factors, method="pa").fit(maxiter=10_000, tol=1e-10)
-    pattern = np.asarray(fitted.loadings, dtype=float)
-    # statsmodels does not say whether it arrived: at the solution one more step changes nothing.
-    reduced = correlations.copy()
-    np.fill_diagonal(reduced, np.sum(pattern**2, axis=1))
-    values, vectors = np.linalg.eigh(reduced)
-    again = np.sum(vectors[:, -n_factors:] ** 2 * values[-n_factors:], axis=1)
-    if pattern.shape[1] < n_factors or np.max(np.abs(again - np.diag(reduced))) > 1e-7:
-        raise ValueError(_not_converged(n_factors, "principal_axis"))
+def _extracted(correlations: Matrix, n_factors: int, method: Extraction) -> Matrix:
+    pattern, arrived = extract(correlations, n_factors, method)
+    if not arrived:
+        raise ValueError(f"{n_factors} factors by {method} did not converge: ask for fewer factors or another method")
     return pattern
 
 
-def _not_converged(n_factors: int, method: str) -> str:
-    return f"{n_factors} factors by {method} did not converge: ask for fewer factors or another method"
-
-
-def _oblimin(pattern: Matrix) -> tuple[float, Matrix]:
-    others = np.sum(pattern**2, axis=1, keepdims=True) - pattern**2
-    return float(np.sum(pattern**2 * others) / 4), pattern * others
-
-
-def _geomin(pattern: Matrix) -> tuple[float, Matrix]:
-    squares = pattern**2 + 0.01
-    means = np.exp(np.log(squares).mean(axis=1, keepdims=True))
-    return float(means.sum()), 2 / pattern.shape[1] * pattern / squares * means
-
-
-_CRITERIA: dict[str, tuple[str, Callable[[Matrix], tuple[float, Matrix]]]] = {
-    "oblimin": ("oblimin", _oblimin),
-    "geomin": ("geomin_obl", _geomin),
-}
-
-
-def _rotate(unrotated: Matrix, rotation: Rotation, starts: int, seed: int) -> tuple[Matrix, Matrix, tuple[str, ...]]:
-    from factor_analyzer import Rotator
-
+def _best_rotation(
+    unrotated: Matrix, rotation: Rotation, starts: int, seed: int
+) -> tuple[Matrix, Matrix, tuple[str, ...]]:
+    """Rotate from several positions (varimax and promax from one) and keep the best."""
     factors = unrotated.shape[1]
-    if rotation in {"varimax", "promax"}:
-        rotator = Rotator(method=rotation, normalize=True, max_iter=5000, tol=1e-12)
-        pattern = np.asarray(rotator.fit_transform(unrotated))
-        return pattern, np.eye(factors) if rotator.phi_ is None else np.asarray(rotator.phi_), ()
-    name, criterion = _CRITERIA[rotation]
+    if rotation not in ("oblimin", "geomin") or factors == 1:
+        starts = 1
     rng = np.random.default_rng(seed)
-    found: list[tuple[float, Matrix, Matrix]] = []
-    for start in range(starts):
-        turn = np.linalg.qr(rng.normal(size=(factors, factors)))[0] if start else np.eye(factors)
-        rotator = Rotator(method=name, max_iter=5000, tol=1e-7)
-        pattern, phi = np.asarray(rotator.fit_transform(unrotated @ turn)), np.asarray(rotator.phi_)
-        value, slope = criterion(pattern)
-        # The rotator does not say whether it arrived. At a minimum this matrix is diagonal (Jennrich, 2002).
-        balance = pattern.T @ slope @ np.linalg.inv(phi)
-        if np.max(np.abs(balance - np.diag(np.diag(balance)))) < 1e-5:
-            found.append((value, pattern, phi))
-    if not found:
+    turns = [np.linalg.qr(rng.normal(size=(factors, factors)))[0] for _ in range(starts - 1)]
+    found: Rotated = rotate(
+        np.broadcast_to(unrotated, (starts, *unrotated.shape)), rotation, start=np.array([np.eye(factors), *turns])
+    )
+    if not found.converged.any():
         raise ValueError(
             f"the {rotation} rotation did not converge from any of {starts} starts: ask for fewer factors or "
             "another rotation"
         )
-    best = min(value for value, _, _ in found)
-    reached = [each for each in found if each[0] < best + 1e-7]
+    value = np.where(found.converged, found.criterion, np.inf)
+    reached = np.flatnonzero(value < value.min() + 1e-7)
+    pattern, phi = found.pattern[reached[0]], found.phi[reached[0]]
     if len(reached) == starts:
-        return reached[0][1], reached[0][2], ()
+        return pattern, phi, ()
     note = f"{len(reached)} of {starts} starts reached the best {rotation} solution; the others a worse one."
-    return reached[0][1], reached[0][2], (note,)
+    return pattern, phi, (note,)
 
 
-def _arranged(pattern: Matrix, phi: Matrix) -> tuple[Matrix, Matrix]:
-    """Turn each factor to a positive sum of loadings and order factors by the variance they explain."""
-    sign = np.where(pattern.sum(axis=0) < 0, -1.0, 1.0)
-    pattern, phi = pattern * sign, phi * np.outer(sign, sign)
-    order = np.argsort(-np.sum(pattern * (pattern @ phi), axis=0), kind="stable")
-    return pattern[:, order], phi[np.ix_(order, order)]
+def _solution(
+    correlations: Matrix, n_factors: int, method: Extraction, rotation: Rotation, starts: int, seed: int
+) -> tuple[Matrix, Matrix, tuple[str, ...]]:
+    unrotated = _extracted(correlations, n_factors, method)
+    pattern, phi, notes = _best_rotation(unrotated, rotation, starts, seed)
+    return *arranged(pattern, phi), notes
 
 
 def _symmetric_power(matrix: Matrix, power: float) -> Matrix:
@@ -597,15 +643,23 @@ def _heywood_notes(communality: pd.Series) -> tuple[str, ...]:
     return (f"Heywood case: the factors explain all variance of {_names(heywood)}; try fewer factors.",)
 
 
-def _fit_notes(sample: Sample, df: int) -> tuple[str, ...]:
+def _fit_notes(sample: ItemCorrelations, df: int, method: Extraction) -> tuple[str, ...]:
+    notes: tuple[str, ...] = ()
+    if sample.is_smoothed and method == "ml":
+        notes += ("Maximum likelihood rests on the inverse of a matrix that had to be smoothed: prefer minres.",)
     if not df:
-        return ("The model has no degrees of freedom, so its fit cannot be judged.",)
-    if sample.moments is not None and sample.moments.share_missing:
-        return (
+        return (*notes, "The model has no degrees of freedom, so its fit cannot be judged.")
+    if sample.matrix == "polychoric":
+        notes += (
+            "Chi-square and what is made of it (TLI, RMSEA, BIC) suppose Pearson correlations of normal variables: on "
+            "polychoric ones chi-square is too large. Judge fit by the RMSR or a confirmatory model (WLSMV).",
+        )
+    if sample.n < sample.people:
+        notes += (
             f"Chi-square and what is made of it (TLI, RMSEA, BIC) count all {sample.people} people, although gaps tell "
             "less than answers: fit is then rather too bad than too good.",
         )
-    return ()
+    return notes
 
 
 def _fit(correlations: Matrix, model: Matrix, n: int, n_factors: int, df: int) -> pd.DataFrame:
@@ -614,10 +668,7 @@ def _fit(correlations: Matrix, model: Matrix, n: int, n_factors: int, df: int) -
     rmsr = np.sqrt((np.sum(residual**2) - np.sum(np.diag(residual) ** 2)) / (columns * (columns - 1)))
     rows: dict[str, dict[str, float]] = {"rmsr": {"estimate": float(rmsr)}}
     if df:
-        implied = model.copy()
-        np.fill_diagonal(implied, 1.0)
-        ratio = np.linalg.solve(implied, correlations)
-        discrepancy = float(np.trace(ratio) - np.linalg.slogdet(ratio)[1] - columns)
+        discrepancy = likelihood_discrepancy(correlations, model)
         correction = n - 1 - (2 * columns + 5) / 6 - 2 * n_factors / 3
         chi2 = max(discrepancy * correction, 0.0)
         null_df = columns * (columns - 1) / 2

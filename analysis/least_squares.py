@@ -20,6 +20,7 @@ from analysis.structure import (
     FitError,
     Model,
     ModelDraft,
+    Parts,
     filled,
     implied_covariance,
     implied_mean,
@@ -35,11 +36,12 @@ Weights = Literal["diagonal", "identity"]
 
 _MAXIMUM_STEPS = 500
 # What one more step would take off n times the discrepancy, a chi-square, at which the iterations stop.
-_CONVERGED = 1e-11
+_CONVERGED = 1e-9
 # The same, where no step improves the discrepancy any more: rounding.
 _NEARLY = 1e-6
 # Smallest eigenvalue, relative to unit diagonal, of the information matrix of an identified model.
 _IDENTIFIED = 1e-9
+_NO_TEST = "the models are not nested, or one of them is not identified: their difference has no test"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,10 @@ class LeastSquaresFit:
     moments : tuple of OrdinalMoments
     weights : {"diagonal", "identity"}
     steps : int
+    jacobians : tuple of (statistics, q) arrays
+        Δ, of the implied statistics by the parameters, one a group.
+    information, meat : (q, q) arrays
+        ΔᵀWΔ and ΔᵀWΓWΔ, averages over people: the difference test needs both.
     """
 
     model: Model
@@ -84,6 +90,9 @@ class LeastSquaresFit:
     moments: tuple[OrdinalMoments, ...]
     weights: Weights
     steps: int
+    jacobians: tuple[Matrix, ...]
+    information: Matrix
+    meat: Matrix
 
     @property
     def standard_errors(self) -> Matrix:
@@ -131,12 +140,15 @@ class _Search:
         By group: positions of the statistics that cannot all be met.
     moving : (searched,) array
         Numbers of the parameters that they depend on.
+    own : tuple of arrays
+        By group: positions in ``moving`` of the parameters that the group has.
     exact : tuple of (own thresholds,) arrays
         By group: positions of the thresholds with parameters of their own.
     """
 
     rows: tuple[Positions, ...]
     moving: Positions
+    own: tuple[Positions, ...]
     exact: tuple[Positions, ...]
 
 
@@ -187,20 +199,14 @@ def fit_least_squares(
         )
     parameters, steps = _minimised(problem, _started(moments, model, start))
     jacobians = _jacobians(problem, parameters)
-    scaling, bread = _scaled_information(problem, jacobians)
-    not_identified(scaling, bread, model.names, _IDENTIFIED)
     total = sum(problem.n)
     share = [n / total for n in problem.n]
-    information = sum(
-        (f * (j.T * w) @ j for f, j, w in zip(share, jacobians, problem.weight, strict=True)),
-        start=np.zeros((size, size)),
-    )
-    inverse = np.linalg.inv(information / np.outer(scaling, scaling)) / np.outer(scaling, scaling)
+    information, inverse = _information(problem, jacobians, share)
     gammas = [_gamma(each) for each in moments]
     weighted = [g @ (w[:, None] * j) for g, w, j in zip(gammas, problem.weight, jacobians, strict=True)]
     meats = [(j.T * w) @ x for j, w, x in zip(jacobians, problem.weight, weighted, strict=True)]
     meat = sum((f * m for f, m in zip(share, meats, strict=True)), start=np.zeros((size, size)))
-    chi2, df = _discrepancy(problem, parameters), count - size
+    chi2, df = _discrepancy(problem, filled(model, parameters)), count - size
     first, second = _traces(problem, gammas, weighted, meats, inverse, share)
     return LeastSquaresFit(
         model=model,
@@ -214,6 +220,9 @@ def fit_least_squares(
         moments=tuple(moments),
         weights=weights,
         steps=steps,
+        jacobians=tuple(jacobians),
+        information=information,
+        meat=meat,
         **_tests(chi2, df, first, second),
     )
 
@@ -251,10 +260,17 @@ def fit_independence(moments: Sequence[OrdinalMoments], *, weights: Weights = "d
         gamma, own = _gamma(each)[count:, count:], weight[count:]
         first += float(np.sum(own * np.diag(gamma)))
         second += float(own @ gamma**2 @ own)
-    covariance = np.zeros((parameters.size, parameters.size))
-    for group, each in enumerate(moments):
-        at = slice(group * count, (group + 1) * count)
-        covariance[at, at] = _gamma(each)[:count, :count] / problem.n[group]
+    size = parameters.size
+    covariance, information, meat = (np.zeros((size, size)) for _ in range(3))
+    jacobians = []
+    for group, (each, weight) in enumerate(zip(moments, problem.weight, strict=True)):
+        at, share = slice(group * count, (group + 1) * count), problem.n[group] / sum(problem.n)
+        gamma, own = _gamma(each)[:count, :count], weight[:count]
+        covariance[at, at] = gamma / problem.n[group]
+        information[at, at] = share * np.diag(own)
+        meat[at, at] = share * own[:, None] * gamma * own
+        jacobians.append(np.eye(problem.observed[group].size, size, group * count))
+        jacobians[-1][count:] = 0.0
     return LeastSquaresFit(
         model=model,
         parameters=parameters,
@@ -267,6 +283,9 @@ def fit_independence(moments: Sequence[OrdinalMoments], *, weights: Weights = "d
         moments=tuple(moments),
         weights=weights,
         steps=0,
+        jacobians=tuple(jacobians),
+        information=information,
+        meat=meat,
         **_tests(chi2, df, first, second),
     )
 
@@ -296,24 +315,19 @@ def difference_test(free: LeastSquaresFit, restricted: LeastSquaresFit) -> Diffe
     df = restricted.df - free.df
     if df <= 0:
         raise ValueError(f"the restricted model needs more degrees of freedom than the free one, got {df} more")
-    problem = _problem(free.moments, free.model, free.weights)
-    jacobians = _jacobians(problem, free.parameters)
-    below = _jacobians(_problem(restricted.moments, restricted.model, restricted.weights), restricted.parameters)
-    # A pivoted QR is enough: the free model is identified, so that its Jacobian has full rank.
-    within = linalg.lstsq(np.vstack(jacobians), np.vstack(below), lapack_driver="gelsy")[0]
-    restriction = _complement(within, df).T
-    share = [n / sum(problem.n) for n in problem.n]
-    size = len(free.model.names)
-    information, meat = np.zeros((size, size)), np.zeros((size, size))
-    for each, jacobian, weight, part in zip(free.moments, jacobians, problem.weight, share, strict=True):
-        wide = weight[:, None] * jacobian
-        information += part * jacobian.T @ wide
-        meat += part * wide.T @ (_gamma(each) @ wide)
-    scale = np.sqrt(np.diag(information))
-    inverse = np.linalg.inv(information / np.outer(scale, scale)) / np.outer(scale, scale)
-    across = restriction @ inverse
-    projection = across.T @ np.linalg.solve(across @ restriction.T, across)
-    product = projection @ meat
+    above, below = np.vstack(free.jacobians), np.vstack(restricted.jacobians)
+    # The restricted model's directions in the parameters of the free one; no matrix of restrictions is needed.
+    within = _regressed(above, below)
+    held = within.T @ free.information @ within
+    scale = np.sqrt(np.diag(held))
+    try:
+        factor = linalg.cho_factor(held / np.outer(scale, scale))
+    except linalg.LinAlgError as trouble:
+        raise FitError(_NO_TEST) from trouble
+    within = within / scale
+    inverse = _inverted(free.information)
+    projection = inverse - within @ linalg.cho_solve(factor, within.T)
+    product = projection @ free.meat
     first, second = float(np.trace(product)), float(np.sum(product * product.T))
     tests = _tests(restricted.chi2 - free.chi2, df, first, second)
     return DifferenceTest(
@@ -348,8 +362,8 @@ def modification_indices(fit: LeastSquaresFit, elements: Sequence[Element]) -> S
     for group, (n, residual, jacobian, weight) in enumerate(
         zip(
             problem.n,
-            _residuals(problem, fit.parameters),
-            _jacobians(problem, fit.parameters),
+            _residuals(problem, fit.estimates),
+            fit.jacobians,
             problem.weight,
             strict=True,
         )
@@ -393,10 +407,9 @@ def _started(moments: Sequence[OrdinalMoments], model: Model, known: Mapping[str
     )
 
 
-def _residuals(problem: _Problem, parameters: Matrix) -> list[Matrix]:
-    parts = filled(problem.model, parameters)
+def _residuals(problem: _Problem, estimates: Sequence[Parts[Matrix]]) -> list[Matrix]:
     return [
-        observed - ordinal_statistics(problem.model, group, parts[group])
+        observed - ordinal_statistics(problem.model, group, estimates[group])
         for group, observed in enumerate(problem.observed)
     ]
 
@@ -406,32 +419,38 @@ def _jacobians(problem: _Problem, parameters: Matrix) -> list[Matrix]:
     return [ordinal_jacobian(problem.model, group, parts[group]) for group in range(len(parts))]
 
 
-def _proper(problem: _Problem, parameters: Matrix) -> bool:
-    """Whether the implied statistics exist: with free residual variances an answer may be left without variance."""
-    if problem.model.scale == "unit":
-        return True
-    return all(np.diag(implied_covariance(parts)).min() > 0 for parts in filled(problem.model, parameters))
-
-
-def _discrepancy(problem: _Problem, parameters: Matrix) -> float:
-    """Σ (n − 1)(s − σ)ᵀW(s − σ); infinite where the model implies no correlations."""
-    if not _proper(problem, parameters):
-        return np.inf
+def _discrepancy(problem: _Problem, estimates: Sequence[Parts[Matrix]]) -> float:
+    """Σ (n − 1)(s − σ)ᵀW(s − σ)."""
     return sum(
         (n - 1) * float(residual**2 @ weight)
-        for n, residual, weight in zip(problem.n, _residuals(problem, parameters), problem.weight, strict=True)
+        for n, residual, weight in zip(problem.n, _residuals(problem, estimates), problem.weight, strict=True)
     )
 
 
-def _scaled_information(problem: _Problem, jacobians: Sequence[Matrix]) -> tuple[Matrix, Matrix]:
-    """Scale of each parameter, and Σ (n − 1) JᵀWJ in these units."""
-    information = sum(
-        ((n - 1) * (j.T * w) @ j for n, j, w in zip(problem.n, jacobians, problem.weight, strict=True)),
-        start=np.zeros((len(problem.model.names),) * 2),
-    )
+def _information(problem: _Problem, jacobians: Sequence[Matrix], share: Sequence[float]) -> tuple[Matrix, Matrix]:
+    """ΔᵀWΔ and its inverse, refused where a parameter can take any value."""
+    size = len(problem.model.names)
+    information: Matrix = np.zeros((size, size))
+    for part, jacobian, weight in zip(share, jacobians, problem.weight, strict=True):
+        wide = np.sqrt(part * weight)[:, None] * jacobian
+        information += wide.T @ wide
     # A parameter that moves nothing would divide by 0; the identification check names it.
     scale = np.sqrt(np.maximum(np.diag(information), np.finfo(float).tiny))
-    return scale, information / np.outer(scale, scale)
+    not_identified(scale, information / np.outer(scale, scale), problem.model.names, _IDENTIFIED)
+    return information, _inverted(information)
+
+
+def _inverted(information: Matrix) -> Matrix:
+    scale = np.sqrt(np.diag(information))
+    inverse = linalg.inv(information / np.outer(scale, scale), assume_a="pos") / np.outer(scale, scale)
+    return np.asarray(inverse)
+
+
+def _regressed(above: Matrix, below: Matrix) -> Matrix:
+    """Least-squares coefficients of the columns of ``below`` on those of ``above``, which have full rank."""
+    scale = np.sqrt(np.sum(above**2, axis=0))
+    above = above / scale
+    return np.asarray(linalg.solve(above.T @ above, above.T @ below, assume_a="pos") / scale[:, None])
 
 
 def _search(problem: _Problem) -> _Search:
@@ -442,71 +461,95 @@ def _search(problem: _Problem) -> _Search:
     rows = tuple(
         np.setdiff1d(np.arange(observed.size), own) for observed, own in zip(problem.observed, exact, strict=True)
     )
-    return _Search(rows=rows, moving=np.setdiff1d(np.arange(len(problem.model.names)), single), exact=exact)
+    moving = np.setdiff1d(np.arange(len(problem.model.names)), single)
+    has = [np.concatenate([getattr(group.free, part).ravel() for part in Parts.__slots__]) for group in groups]
+    own = tuple(np.flatnonzero(np.isin(moving, numbers)) for numbers in has)
+    return _Search(rows=rows, moving=moving, own=own, exact=exact)
 
 
-def _met(problem: _Problem, search: _Search, parameters: Matrix) -> Matrix:
-    """Put the thresholds with parameters of their own where they fit exactly."""
+def _met(problem: _Problem, search: _Search, parameters: Matrix) -> tuple[Matrix, tuple[Parts[Matrix], ...] | None]:
+    """Put the thresholds with parameters of their own where they fit exactly, and fill the matrices.
+
+    No matrices where the model implies no correlations: with free residual variances an answer may be left
+    without variance.
+    """
+    estimates = filled(problem.model, parameters)
     met = parameters.copy()
     for group, parts, observed, exact in zip(
-        problem.model.groups, filled(problem.model, parameters), problem.observed, search.exact, strict=True
+        problem.model.groups, estimates, problem.observed, search.exact, strict=True
     ):
         item = group.threshold_item[exact]
-        spread = 1.0 if problem.model.scale == "unit" else np.sqrt(np.diag(implied_covariance(parts)))[item]
-        met[group.free.thresholds[exact]] = observed[exact] * spread + implied_mean(parts)[item]
-    return met
+        spread: Any = 1.0
+        if problem.model.scale == "residual":
+            variance = np.diag(implied_covariance(parts))
+            if variance.min() <= 0:
+                return parameters, None
+            spread = np.sqrt(variance[item])
+        values = observed[exact] * spread + implied_mean(parts)[item]
+        met[group.free.thresholds[exact]] = values
+        parts.thresholds[exact] = values
+    return met, estimates
+
+
+def _equations(problem: _Problem, search: _Search, estimates: Sequence[Parts[Matrix]]) -> tuple[Matrix, Matrix]:
+    """ΔᵀWΔ and ΔᵀW(s − σ) of the parameters that move, n − 1 times."""
+    size = search.moving.size
+    information, slope = np.zeros((size, size)), np.zeros(size)
+    residuals = _residuals(problem, estimates)
+    for group, (rows, own) in enumerate(zip(search.rows, search.own, strict=True)):
+        root = np.sqrt((problem.n[group] - 1) * problem.weight[group][rows])
+        jacobian = ordinal_jacobian(problem.model, group, estimates[group])
+        tall = jacobian[np.ix_(rows, search.moving[own])] * root[:, None]
+        information[np.ix_(own, own)] += tall.T @ tall
+        slope[own] += (residuals[group][rows] * root) @ tall
+    return information, slope
 
 
 def _minimised(problem: _Problem, parameters: Matrix) -> tuple[Matrix, int]:
     search = _search(problem)
-    parameters = _met(problem, search, parameters)
-    value = _discrepancy(problem, parameters)
-    if not np.isfinite(value):
+    parameters, estimates = _met(problem, search, parameters)
+    if estimates is None:
         raise FitError("the model cannot be started: a residual variance that is fixed leaves an item without variance")
-    damping, length = 1e-3, np.zeros(search.moving.size)
+    value = _discrepancy(problem, estimates)
+    damping = 1e-3
+    length: Matrix = np.zeros(search.moving.size)
     for step in range(_MAXIMUM_STEPS):
-        information: Matrix = np.zeros((search.moving.size,) * 2)
-        slope: Matrix = np.zeros(search.moving.size)
-        for n, rows, weight, residual, jacobian in zip(
-            problem.n,
-            search.rows,
-            problem.weight,
-            _residuals(problem, parameters),
-            _jacobians(problem, parameters),
-            strict=True,
-        ):
-            tall = jacobian[np.ix_(rows, search.moving)]
-            wide = tall.T * ((n - 1) * weight[rows])
-            information += wide @ tall
-            slope += wide @ residual[rows]
+        information, slope = _equations(problem, search, estimates)
         scale = np.sqrt(np.maximum(np.diag(information), np.finfo(float).tiny))
         information, slope = information / np.outer(scale, scale), slope / scale
-        improving = float(slope @ _solved(information, slope, _IDENTIFIED))
-        if improving < _CONVERGED:
+        if _settled(information, slope, damping):
             return parameters, step
         while True:
             length = _solved(information, slope, damping)
             moved = parameters.copy()
             moved[search.moving] += length / scale
-            proper = _proper(problem, moved)
-            moved = _met(problem, search, moved) if proper else moved
-            new_value = _discrepancy(problem, moved) if proper else np.inf
+            moved, tried = _met(problem, search, moved)
+            new_value = np.inf if tried is None else _discrepancy(problem, tried)
             promised = float(length @ (2 * slope - information @ length))
-            gain = (value - new_value) / promised
+            gain = (value - new_value) / promised if promised else 0.0
             damping = max(damping / 10, 1e-12) if gain > 0.5 else damping * (1 if gain > 0.2 else 5) + 1e-9
             if new_value < value:
                 break
             if damping > 1e10 or promised < 1e-15 * value:
-                if improving < _NEARLY:
+                if float(slope @ _solved(information, slope, _IDENTIFIED)) < _NEARLY:
                     return parameters, step
                 raise FitError(_not_converged(problem.model, search.moving[np.argsort(-np.abs(length / scale))]))
         parameters, value = moved, new_value
     raise FitError(_not_converged(problem.model, search.moving[np.argsort(-np.abs(length / scale))]))
 
 
+def _settled(information: Matrix, slope: Matrix, damping: float) -> bool:
+    """Whether an undamped step would gain next to nothing; a damped one gains less, and may say so first."""
+    if slope @ _solved(information, slope, damping) >= _CONVERGED:
+        return False
+    return bool(slope @ _solved(information, slope, _IDENTIFIED) < _CONVERGED)
+
+
 def _solved(information: Matrix, slope: Matrix, damping: float) -> Matrix:
+    if not slope.size:
+        return slope
     damped = information + damping * np.eye(slope.size)
-    return np.asarray(np.linalg.solve(damped, slope))
+    return np.asarray(linalg.solve(damped, slope, assume_a="pos", overwrite_a=True, check_finite=False))
 
 
 def _not_converged(model: Model, fastest: Positions) -> str:
@@ -564,13 +607,3 @@ def _tests(chi2: float, df: int, first: float, second: float) -> dict[str, float
 
 def _p(chi2: float, df: int) -> float:
     return float(stats.chi2.sf(chi2, df)) if df else 1.0
-
-
-def _complement(columns: Matrix, count: int) -> Matrix:
-    """Give an orthonormal basis of what is orthogonal to the columns, (rows, count)."""
-    vectors, triangle, _ = linalg.qr(columns, pivoting=True)
-    rank = columns.shape[0] - count
-    pivots = np.abs(np.diag(triangle))
-    if rank and pivots[rank - 1] < 1e-8 * pivots[0]:
-        raise FitError("the models are not nested, or one of them is not identified: their difference has no test")
-    return np.asarray(vectors[:, rank:])

@@ -2,42 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import special, stats
+from scipy import stats
 
-from analysis.missing import moments_error, numeric_answers
+from analysis import coefficients
+from analysis.factoring import most_factors
+from analysis.influence import (
+    Coefficient,
+    Interval,
+    Positions,
+    cluster_codes,
+    gradient_of,
+    on_log_scale,
+    on_logit_scale,
+    percentile_interval,
+    reliability_sample,
+    resampled_covariances,
+    standard_error,
+)
+from analysis.least_squares import fit_least_squares
+from analysis.missing import numeric_answers
 from analysis.normal_theory import (
-    CovarianceModel,
     FitError,
-    MLFit,
-    _derivatives,
-    _filled,
-    _free,
-    delta_method,
-    fit_ml,
+    NormalFit,
+    covariance_gradient,
+    fit_covariances,
     improper,
     one_factor,
-    robust_covariance,
     second_order,
 )
+from analysis.ordinal import MissingAnswers, OrdinalMoments, ordinal_moments
 from analysis.result import Result
-from analysis.sample import Missing, Sample, complete_items, sample_moments
+from analysis.sample import Gaps, Missing, Sample, complete_items, sample_moments
+from analysis.structure import Model, ModelDraft, Parts, ordinal_jacobian
 
 Matrix = NDArray[np.floating[Any]]
+IntervalKind = Literal["analytic", "bootstrap"]
 
 _DRAWS = 1000
 _COLUMNS = ["estimate", "se", "ci_low", "ci_high", "n"]
+_DELTA = (
+    "standard errors by the delta method without supposing normal answers (Maydeu-Olivares, Coffman & Hartmann, 2007)"
+)
 _OMEGA_INTERVAL = (
     "interval by the delta method on the logit scale (Raykov & Marcoulides, 2011) with standard errors that "
     "do not suppose normal answers"
 )
-
 _INDEPENDENT = (
     " Intervals take people as independent; people of one team are not, so that they are somewhat too narrow."
 )
@@ -58,6 +74,26 @@ class Reliability(Result):
 
     items: pd.DataFrame
     measurement_error: pd.DataFrame
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Precision:
+    """How standard errors and intervals are to be made."""
+
+    clusters: Positions | None
+    kind: IntervalKind
+    draws: int
+    seed: int
+    progress: bool
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Rows:
+    """Some coefficients, how many people each rests on, and what was left out and why."""
+
+    rows: dict[str, Interval]
+    n: int
+    notes: tuple[str, ...] = ()
 
 
 def cronbach_alpha(items: pd.DataFrame) -> float:
@@ -89,87 +125,140 @@ def cronbach_alpha(items: pd.DataFrame) -> float:
     0.8889
     """
     complete, _ = complete_items(items)
-    return float(_alpha(_checked(np.cov(complete.to_numpy(), rowvar=False))))
+    return float(coefficients.alpha(_checked(np.cov(complete.to_numpy(), rowvar=False))))
 
 
-def reliability(items: pd.DataFrame, *, missing: Missing = "listwise", seed: int = 0) -> Reliability:
+def reliability(
+    items: pd.DataFrame,
+    *,
+    missing: Gaps = "listwise",
+    seed: int = 0,
+    clusters: pd.Series | None = None,
+    wording: Collection[str] | None = None,
+    group_factors: int = 3,
+    interval: IntervalKind = "analytic",
+    draws: int = _DRAWS,
+    progress: bool = False,
+) -> Reliability:
     """Estimate the reliability of a scale and analyse its items.
 
     Parameters
     ----------
     items : pandas.DataFrame
         Response × item, keyed so that all items point one way (`instrument.keyed`).
-    missing : {"listwise", "ml"}
-        Whether responses with a gap are left out, with a note, or every answer is used by maximum
-        likelihood (`analysis.sample.sample_moments`).
+    missing : {"listwise", "pairwise", "ml"}
+        Whether responses with a gap are left out, with a note; or each covariance is of those who answered both
+        items; or every answer is used by maximum likelihood (`analysis.sample.sample_moments`). Polychoric
+        correlations have no maximum likelihood here: with ``"ml"`` they are pairwise.
     seed : int
-        Of the bootstrap behind the interval of ``alpha_standardised`` (``missing="listwise"`` alone).
+        Of the bootstrap, and of the random splits of more than 16 items.
+    clusters : pandas.Series, optional
+        Team of each response, on the index of ``items``: intervals then allow for likeness within teams.
+    wording : collection of str, optional
+        The items that are worded the other way (barriers among facilitators), by name; adds ``omega_balanced``.
+    group_factors : int
+        Of the Schmid–Leiman solution; fewer, with a note, where so few items cannot bear so many.
+    interval : {"analytic", "bootstrap"}
+        Intervals from the delta method, or percentiles of resamples of people (or clusters). The bootstrap is not for
+        ``missing="ml"``, and not for ``alpha`` (Feldt's interval), ``alpha_ordinal``, ``omega_categorical`` and
+        ``omega_balanced``, which keep the analytic one.
+    draws : int
+        Resamples of the bootstrap, at least 100.
+    progress : bool
+        Whether the bootstrap shows a bar.
 
     Returns
     -------
     Reliability
-        ``table`` has the index ``coefficient``: ``alpha``, ``alpha_standardised`` and ``omega``
-        (left out, with a note, where the one-factor model cannot be fitted).
+        ``table`` has the index ``coefficient``. Coefficients that cannot be had are left out, with a note.
+
+        ==========================  ==========================================================================
+        ``alpha``                   of the sum, supposing items that measure equally well; Feldt's interval
+        ``alpha_robust``            the same, with the interval that holds when answers are skewed: report this one
+        ``alpha_standardised``      of the sum of standardised items
+        ``alpha_ordinal``           of the normal variables behind the answers: not of the score
+        ``omega``                   of the sum, one factor behind the items
+        ``omega_categorical``       of the sum of ordered answers, one factor behind the variables behind them
+        ``omega_balanced``          of the balanced score, due to the trait and not to the wording
+        ``omega_total_sl``          of the sum of standardised items, general and group factors
+        ``omega_hierarchical``      of the same, the general factor alone
+        ``lambda_1`` … ``lambda_6`` Guttman's bounds of standardised items; the third is alpha, the fourth the best split
+        ``split_half_…``            ``best``, ``mean`` and ``worst`` over all splits of standardised items into halves
+        ==========================  ==========================================================================
 
     Raises
     ------
     ValueError
-        As `cronbach_alpha`.
+        As `cronbach_alpha`; also for clusters that do not fit the items, and an item in ``wording`` that is not there.
 
     Notes
     -----
-    Alpha: Cronbach (1951), interval of Feldt, Woodruff & Salih (1987). Standardised alpha: from
-    correlations, percentile bootstrap of 1000 resamples of people. Omega: share of the variance of the sum
-    that one factor explains, (Σλ)² / ((Σλ)² + Σθ) by maximum likelihood (McDonald, 1999).
+    Alpha: Cronbach (1951), interval of Feldt, Woodruff & Salih (1987), which supposes normal answers and parallel
+    items and covers too rarely when answers are skewed (about 91 instead of 95 %). All other standard errors
+    are the delta method's, from each person's influence on the covariances (Maydeu-Olivares, Coffman & Hartmann, 2007);
+    intervals on the scale of log(1 − coefficient) (Bonett, 2002), of omegas on the logit scale (Raykov & Marcoulides,
+    2011). Those of best and worst split are of that split as if chosen beforehand.
+
+    Omega: (Σλ)² / ((Σλ)² + Σθ) by maximum likelihood (McDonald, 1999). Ordinal alpha: Zumbo, Gadermann &
+    Zeisser (2007). Categorical omega: Green & Yang (2009), from a one-factor model fitted by diagonally weighted least
+    squares, all variances as the model implies. Schmid–Leiman: Zinbarg, Revelle, Yovel & Li (2005), minres and
+    oblimin. λ: Guttman (1945). Balanced score: mean of the mean of either wording, from the model of
+    a trait behind all items and, uncorrelated with it, a factor behind those of ``wording`` (of two items, with equal
+    loadings).
+
     SEM = SD × √(1 − reliability) and smallest detectable change of one person 1.96 × √2 × SEM (de Vet et
     al., 2006), of the mean of the items; reliability is omega, or alpha where there is no omega.
 
-    With ``missing="ml"`` Feldt's interval takes n as the smallest number who answered both of any two items, and the
-    other intervals are those of the delta method on the logit scale with two-stage standard errors
-    (`analysis.missing.moments_error`), since a bootstrap would have to repeat the EM iterations.
+    With gaps, Feldt's interval takes n as the smallest number who answered both of any two items. With
+    ``missing="ml"`` the other standard errors are two-stage ones (`analysis.missing.moments_error`).
 
     Examples
     --------
     >>> import numpy as np, pandas as pd
     >>> rng = np.random.default_rng(1)
-    >>> answers = pd.DataFrame(rng.normal(size=(200, 1)) + rng.normal(size=(200, 4)), columns=list("abcd"))
-    >>> reliability(answers).table["estimate"].round(2).to_dict()
-    {'alpha': 0.78, 'alpha_standardised': 0.78, 'omega': 0.78}
+    >>> behind = rng.normal(size=(200, 1)) + rng.normal(size=(200, 4))
+    >>> answers = pd.DataFrame(np.digitize(behind, [-2, -1, 0.5, 2]) + 1, columns=list("abcd"))
+    >>> reliability(answers).table["estimate"].round(2)[["alpha", "omega", "omega_categorical", "lambda_2"]].to_dict()
+    {'alpha': 0.75, 'omega': 0.75, 'omega_categorical': 0.75, 'lambda_2': 0.75}
     """
-    sample = sample_moments(items, missing=missing)
-    notes = sample.notes
+    _check_options(interval, draws, missing, group_factors)
+    sample = reliability_sample(items, missing=missing)
     covariance = _checked(sample.covariance)
-    columns = len(covariance)
-    alpha = float(_alpha(covariance))
-    rows = {
-        "alpha": (alpha, np.nan, *_feldt(alpha, sample.n, columns)),
-        "alpha_standardised": _interval(sample, _alpha_of_correlations, seed),
+    names = [str(name) for name in sample.answers.columns]
+    chosen = None if wording is None else _checked_wording(sample, wording)
+    codes = cluster_codes(clusters, items, missing=missing)
+    precision = _Precision(clusters=codes, kind=interval, draws=draws, seed=seed, progress=progress)
+    alpha = float(coefficients.alpha(covariance))
+    fit, trouble = _one_factor_fit(sample)
+    closed = _closed_form(sample, fit, group_factors, precision)
+    found = {
+        "alpha": Interval(estimate=alpha, se=np.nan, **_feldt(alpha, sample.n, len(covariance))),
+        **closed.rows,
     }
-    loadings: Matrix = np.full(columns, np.nan)
-    try:
-        if columns < 3:
-            raise FitError(f"a factor needs at least 3 items, got {columns}")
-        fit = _fit(sample, one_factor(columns))
-    except FitError as trouble:
-        notes += (f"Omega is not given: {trouble}.",)
-    else:
-        rows["omega"] = _omega_of(sample, fit, _omega)
-        loadings = fit.estimates.loadings[:, 0] / np.sqrt(np.diag(fit.implied))
-        notes += improper(fit, items=[str(name) for name in sample.answers.columns], factors=["the factor"])
+    notes = (*sample.notes, *trouble, *closed.notes)
+    loadings: Matrix = np.full(len(covariance), np.nan)
+    if fit is not None:
+        loadings = fit.estimates[0].loadings[:, 0] / np.sqrt(np.diag(fit.implied[0]))
+        notes += improper(fit, items=names, factors=["the factor"])
+    if chosen is not None:
+        balanced = _balanced(sample, chosen, codes)
+        found |= balanced.rows
+        notes += balanced.notes
+    ordinal = _ordinal(items, "listwise" if missing == "listwise" else "pairwise", clusters)
+    found |= ordinal.rows
+    notes += tuple(note for note in ordinal.notes if note not in notes)
     notes += _direction_notes(sample.answers, alpha, loadings)
+    table = _table({name: found[name] for name in _ORDER if name in found}, sample.n)
+    table.loc[table.index.isin(ordinal.rows), "n"] = ordinal.n
     # Omega above 1 (a Heywood case) leaves no error variance to speak of.
-    used = "omega" if "omega" in rows and rows["omega"][0] < 1 else "alpha"
-    omega = f" Omega from one factor by maximum likelihood (McDonald, 1999), {_OMEGA_INTERVAL}."
+    used = "omega" if "omega" in found and found["omega"].estimate < 1 else "alpha"
     return Reliability(
         title="Reliability",
-        table=_table(rows, sample.n),
-        method=f"Cronbach's (1951) alpha of {columns} items and {sample.people} people, interval of Feldt et al. "
-        f"(1987); standardised alpha from correlations, {_interval_method(sample, seed)}."
-        + (omega if "omega" in rows else "")
-        + f" Standard error of measurement of the mean of the items from {used}.{sample.method}{_INDEPENDENT}",
+        table=table,
+        method=_method(sample, table, precision, used, missing),
         notes=notes,
         items=_item_table(sample, covariance, loadings),
-        measurement_error=_measurement_error(covariance, rows[used][0], sample.n),
+        measurement_error=_measurement_error(covariance, found[used].estimate, sample.n),
     )
 
 
@@ -241,10 +330,10 @@ def composite_reliability(
     _checked(sample.covariance)
     strata = np.repeat(np.eye(len(sizes)), sizes, axis=0)
 
-    def stratified(covariance: Matrix) -> Matrix:
-        return _stratified_alpha(covariance, strata)
+    def stratified(several: Matrix) -> Matrix:
+        return coefficients.stratified_alpha(several, strata)
 
-    rows = {"alpha_stratified": _interval(sample, stratified, seed)}
+    rows = {"alpha_stratified": _of_stratified(sample, stratified, seed)}
     try:
         if len(sizes) < 3:
             raise FitError(f"a second-order factor needs at least 3 subscales, got {len(sizes)}")
@@ -260,15 +349,27 @@ def composite_reliability(
     kind = "the subscales' means" if weights == "subscales" else "all items"
     model = "a second-order model by maximum likelihood (Raykov & Zinbarg, 2011)"
     omegas = f"; omegas from {model}, {_OMEGA_INTERVAL}"
+    interval = f"percentile bootstrap ({_DRAWS} resamples, seed {seed})"
+    if sample.moments is not None:
+        interval = "interval by the delta method with two-stage standard errors"
     return Result(
         title="Reliability of the composite",
         table=_table(rows, sample.n),
         method=f"Mean of {kind} ({len(sizes)} subscales, {len(weight)} items, {sample.people} people): stratified "
-        f"alpha (Cronbach, Schönemann & McKie, 1965), {_interval_method(sample, seed)}"
+        f"alpha (Cronbach, Schönemann & McKie, 1965), {interval}"
         + (omegas if len(rows) > 1 else "")
         + f".{sample.method}{_INDEPENDENT}",
         notes=notes,
     )
+
+
+def _of_stratified(sample: Sample, coefficient: Coefficient, seed: int) -> Interval:
+    estimate = float(coefficient(sample.covariance))
+    if sample.moments is None:
+        chunks = resampled_covariances(sample, draws=_DRAWS, seed=seed)
+        return percentile_interval(estimate, np.concatenate([coefficient(chunk) for chunk in chunks]))
+    behind = sample.covariance * (sample.people - 1) / sample.people
+    return on_log_scale(estimate, standard_error(sample, gradient_of(coefficient, behind)))
 
 
 def _checked_subscales(items: pd.DataFrame, subscales: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
@@ -288,102 +389,333 @@ def _checked_subscales(items: pd.DataFrame, subscales: Mapping[str, Sequence[str
     return members
 
 
+_ORDER = (
+    "alpha",
+    "alpha_robust",
+    "alpha_standardised",
+    "alpha_ordinal",
+    "omega",
+    "omega_categorical",
+    "omega_balanced",
+    "omega_total_sl",
+    "omega_hierarchical",
+    *(f"lambda_{number}" for number in range(1, 7)),
+    "split_half_best",
+    "split_half_mean",
+    "split_half_worst",
+)
+# Their intervals are made on the logit scale, all others' on that of log(1 − coefficient).
+_OMEGAS = {"omega", "omega_categorical", "omega_balanced", "omega_total_sl", "omega_hierarchical"}
+# Step of the derivatives of what iterations give, in units of the items.
+_ITERATED = 1e-3
+
+
+def _check_options(interval: str, draws: int, missing: str, group_factors: int) -> None:
+    if interval not in ("analytic", "bootstrap"):
+        raise ValueError(f"interval must be 'analytic' or 'bootstrap', got {interval!r}")
+    if interval == "bootstrap" and missing == "ml":
+        raise ValueError(
+            "interval='bootstrap' goes with missing='listwise' or 'pairwise', got 'ml', whose iterations it would have "
+            "to repeat: take interval='analytic'"
+        )
+    if draws < 100:
+        raise ValueError(f"draws must be at least 100 for a 95 % interval, got {draws}")
+    if group_factors < 2:
+        raise ValueError(f"group_factors must be at least 2, got {group_factors}")
+
+
 def _checked(covariance: Matrix) -> Matrix:
     """Covariances of items, refused if their sum does not vary."""
-    if not _sum_varies(covariance):
+    if not coefficients.sum_varies(covariance):
         raise ValueError("the items cancel out, so that their sum does not vary: turn the reversed items first")
     return covariance
 
 
-def _sum_varies(covariance: Matrix) -> Any:
-    return covariance.sum(axis=(-2, -1)) > 1e-12 * np.trace(covariance, axis1=-2, axis2=-1)
+def _checked_wording(sample: Sample, wording: Collection[str]) -> NDArray[np.bool_]:
+    """Tell which items are worded the other way."""
+    if isinstance(wording, str):
+        raise ValueError(f"wording must be several item names, got the one text {wording!r}: put them in a list")
+    names = list(sample.answers.columns)
+    absent = [name for name in wording if name not in names]
+    if absent:
+        raise ValueError(f"the answers have no columns {', '.join(map(str, absent))}: add them or change `wording`")
+    chosen = np.array([name in wording for name in names])
+    if not 2 <= chosen.sum() < len(names):
+        raise ValueError(
+            f"wording must name at least 2 items, and not all {len(names)}, got {int(chosen.sum())}: those worded the "
+            "other way than the rest"
+        )
+    return chosen
 
 
-def _alpha(covariance: Matrix) -> Matrix:
-    """Alpha of one covariance matrix or of each in a stack."""
-    items = covariance.shape[-1]
-    total = np.where(_sum_varies(covariance), covariance.sum(axis=(-2, -1)), np.nan)
-    return np.asarray(items / (items - 1) * (1 - np.trace(covariance, axis1=-2, axis2=-1) / total))
+def _one_factor_fit(sample: Sample) -> tuple[NormalFit | None, tuple[str, ...]]:
+    items = len(sample.covariance)
+    try:
+        if items < 3:
+            raise FitError(f"a factor needs at least 3 items, got {items}")
+        return _fit(sample, one_factor(items)), ()
+    except FitError as trouble:
+        return None, (f"Omega is not given: {trouble}.",)
 
 
-def _alpha_of_correlations(covariance: Matrix) -> Matrix:
-    sd = np.sqrt(np.diagonal(covariance, axis1=-2, axis2=-1))
-    return _alpha(covariance / (sd[..., :, None] * sd[..., None, :]))
-
-
-def _stratified_alpha(covariance: Matrix, strata: Matrix) -> Matrix:
-    """Stratified alpha; ``strata`` is item × subscale, 1 where the item belongs."""
-    sizes = strata.sum(axis=0)
-    subscale = np.einsum("...ij,is,js->...s", covariance, strata, strata, optimize=True)
-    own = np.diagonal(covariance, axis1=-2, axis2=-1) @ strata
-    error = subscale - sizes / (sizes - 1) * (subscale - own)
-    return np.asarray(1 - error.sum(axis=-1) / covariance.sum(axis=(-2, -1)))
-
-
-def _feldt(alpha: float, n: int, items: int) -> tuple[float, float]:
-    low, high = (float(stats.f.ppf(at, n - 1, (n - 1) * (items - 1))) for at in (0.975, 0.025))
-    return 1 - (1 - alpha) * low, 1 - (1 - alpha) * high
-
-
-def _with_bootstrap(data: Matrix, coefficient: Any, seed: int) -> tuple[float, float, float, float]:
-    """Estimate, standard error and percentile interval over resamples of people."""
-    rng = np.random.default_rng(seed)
-    n, items = data.shape
-    centred = data - data.mean(axis=0)
-    draws = np.empty((_DRAWS, items, items))
-    for draw in range(_DRAWS):
-        times = np.bincount(rng.integers(n, size=n), minlength=n).astype(float)
-        mean = times @ centred / n
-        draws[draw] = (centred * times[:, None]).T @ centred / n - np.outer(mean, mean)
-    # In a small sample a resample can hold one answer alone to an item, or items that cancel out: then there
-    # is no coefficient, and the interval is that of the other resamples.
-    varied = np.diagonal(draws, axis1=1, axis2=2).min(axis=1) > 1e-12 * centred.var(axis=0).max()
-    values = coefficient(draws[varied & _sum_varies(draws)])
-    values = values[np.isfinite(values)]
-    low, high = np.quantile(values, [0.025, 0.975])
-    estimate = coefficient(np.asarray(np.cov(data, rowvar=False)))
-    return float(estimate), float(values.std(ddof=1)), float(low), float(high)
-
-
-def _interval(sample: Sample, coefficient: Any, seed: int) -> tuple[float, float, float, float]:
-    """Estimate, standard error and interval of a coefficient of the covariances."""
-    if sample.moments is None:
-        return _with_bootstrap(sample.answers.to_numpy(), coefficient, seed)
-    covariance = sample.moments.covariance.to_numpy()
-    se = moments_error(sample.answers, sample.moments, _gradient(coefficient, covariance))
-    return _on_logit_scale(float(coefficient(covariance)), se)
-
-
-def _interval_method(sample: Sample, seed: int) -> str:
-    if sample.moments is None:
-        return f"percentile bootstrap ({_DRAWS} resamples, seed {seed})"
-    return "interval by the delta method on the logit scale with two-stage standard errors"
-
-
-def _gradient(coefficient: Any, covariance: Matrix) -> Matrix:
-    """Give the derivatives of a coefficient by the covariances, by central differences in units of the items."""
-    sd = np.sqrt(np.diag(covariance))
-    items = len(sd)
-    step = 1e-5
-    gradient = np.empty((items, items))
-    for row in range(items):
-        columns = np.arange(row + 1)
-        # Off the diagonal one covariance stands in two places: each gets half of its derivative.
-        change = np.zeros((row + 1, items, items))
-        change[columns, row, columns] += step / 2 * sd[row] * sd[columns]
-        change[columns, columns, row] += step / 2 * sd[row] * sd[columns]
-        slopes = (coefficient(covariance + change) - coefficient(covariance - change)) / (2 * step)
-        gradient[row, columns] = gradient[columns, row] = slopes / (sd[row] * sd[columns])
-    return gradient
-
-
-def _fit(sample: Sample, model: CovarianceModel) -> MLFit:
+def _fit(sample: Sample, model: Model) -> NormalFit:
     """Fit a model to the covariances with divisor n; its chi-square counts all people, which is cautious about fit."""
     covariance = sample.covariance * (sample.people - 1) / sample.people
-    return fit_ml(covariance, sample.people, model)
+    return fit_covariances([covariance], [sample.people], model)
 
 
-def _composite_parts(estimates: CovarianceModel) -> tuple[float, Matrix, float]:
+def _closed_form(sample: Sample, fit: NormalFit | None, group_factors: int, precision: _Precision) -> _Rows:
+    """Make the coefficients that are functions of the covariances of the items."""
+    covariance = sample.covariance
+    items = len(covariance)
+    functions: dict[str, Coefficient] = {
+        "alpha_robust": coefficients.alpha,
+        "alpha_standardised": _of_correlations(coefficients.alpha),
+    }
+    omegas: Coefficient | None = None
+    notes: tuple[str, ...] = ()
+    if items > 2:
+        bounds, notes = _bounds(sample, precision.seed)
+        functions |= bounds
+        omegas, more = _schmid_leiman(sample, group_factors)
+        notes += more
+
+    def all_at_once(several: Matrix) -> Matrix:
+        return np.stack([function(several) for function in functions.values()], axis=-1)
+
+    estimates = dict(zip(functions, all_at_once(covariance).tolist(), strict=True))
+    if fit is not None:
+        estimates["omega"] = _omega(fit.estimates[0])
+    if omegas is not None:
+        estimates |= dict(zip(_SCHMID_LEIMAN, omegas(covariance).tolist(), strict=True))
+    if precision.kind == "bootstrap":
+        return _Rows(rows=_resampled(sample, estimates, all_at_once, omegas, precision), n=sample.n, notes=notes)
+    # Influences are of covariances with divisor n.
+    behind = covariance * (sample.people - 1) / sample.people
+    gradients = dict(zip(functions, gradient_of(all_at_once, behind), strict=True))
+    if fit is not None:
+        gradients["omega"] = covariance_gradient(_omega, fit)
+    if omegas is not None:
+        gradients |= dict(zip(_SCHMID_LEIMAN, gradient_of(omegas, behind, step=_ITERATED), strict=True))
+    rows: dict[str, Interval] = {}
+    for name, estimate in estimates.items():
+        if not np.isfinite(gradients[name]).all() or not np.isfinite(estimate):
+            notes += (f"{name} is not given: its iterations did not converge.",)
+            continue
+        on_scale = on_logit_scale if name in _OMEGAS else on_log_scale
+        base = _PROPORTIONAL.get(name)
+        if base is None or not estimates[base]:
+            se = standard_error(sample, gradients[name], precision.clusters)
+        else:
+            se = rows[base].se * abs(estimate / estimates[base])
+        rows[name] = on_scale(estimate, se)
+    return _Rows(rows=rows, n=sample.n, notes=notes)
+
+
+_SCHMID_LEIMAN = ("omega_total_sl", "omega_hierarchical")
+# Coefficients that are a fixed multiple of another, and so are their standard errors.
+_PROPORTIONAL = {
+    "lambda_1": "alpha_standardised",
+    "lambda_3": "alpha_standardised",
+    "split_half_mean": "alpha_standardised",
+    "lambda_4": "split_half_best",
+}
+
+
+def _of_correlations(coefficient: Coefficient) -> Coefficient:
+    def of_standardised(covariance: Matrix) -> Matrix:
+        return coefficient(coefficients.correlations_of(covariance))
+
+    return of_standardised
+
+
+def _bounds(sample: Sample, seed: int) -> tuple[dict[str, Coefficient], tuple[str, ...]]:
+    """Give Guttman's coefficients and the split halves, of standardised items."""
+    correlations = coefficients.correlations_of(sample.covariance)
+    signs, every = coefficients.splits(len(correlations), seed=seed)
+    values = coefficients.split_halves(correlations, signs)
+    best, worst = signs[np.argmax(values)], signs[np.argmin(values)]
+    plain: dict[str, Coefficient] = {
+        "lambda_1": coefficients.lambda_1,
+        "lambda_2": coefficients.lambda_2,
+        "lambda_3": coefficients.alpha,
+        "lambda_5": coefficients.lambda_5,
+        "lambda_6": coefficients.lambda_6,
+        "split_half_best": lambda several: coefficients.split_half(several, best),
+        "lambda_4": lambda several: coefficients.split_half(several, best),
+        "split_half_mean": coefficients.mean_split_half,
+        "split_half_worst": lambda several: coefficients.split_half(several, worst),
+    }
+    notes: tuple[str, ...] = (
+        "The best split half is chosen for its value, and the worst: by chance the one is too high, the other too low.",
+    )
+    if not every:
+        notes += (
+            f"Best and worst split half (and lambda_4) are those of {len(signs)} random splits (seed {seed}); the mean is "
+            "that of all.",
+        )
+    if np.linalg.eigvalsh(correlations)[0] < _SINGULAR:
+        del plain["lambda_6"]
+        notes += ("lambda_6 is not given: the items' covariances are not positive definite.",)
+    return {name: _of_correlations(function) for name, function in plain.items()}, notes
+
+
+# Smallest eigenvalue of a correlation matrix below which it is singular but for rounding.
+_SINGULAR = 1e-10
+
+
+def _schmid_leiman(sample: Sample, group_factors: int) -> tuple[Coefficient | None, tuple[str, ...]]:
+    """Give omega total and hierarchical omega, together."""
+    correlations = coefficients.correlations_of(sample.covariance)
+    number = min(group_factors, most_factors(len(correlations)))
+    names = " and ".join(_SCHMID_LEIMAN)
+    if number < 2:
+        return None, (f"{names} are not given: they need at least 5 items, got {len(correlations)}.",)
+    if np.linalg.eigvalsh(correlations)[0] < _SINGULAR:
+        return None, (f"{names} are not given: the items' covariances are not positive definite.",)
+    notes: tuple[str, ...] = ()
+    if number < group_factors:
+        notes = (
+            f"{names} are from {number} group factors, since {len(correlations)} items cannot tell {group_factors} apart.",
+        )
+    if number == 2:
+        notes += ("With 2 group factors, both load alike on the general one, since 2 cannot tell otherwise.",)
+
+    def omegas(several: Matrix) -> Matrix:
+        return coefficients.schmid_leiman_omegas(coefficients.correlations_of(several), number)
+
+    return omegas, notes
+
+
+def _resampled(
+    sample: Sample,
+    estimates: Mapping[str, float],
+    functions: Coefficient,
+    omegas: Coefficient | None,
+    precision: _Precision,
+) -> dict[str, Interval]:
+    """Percentile intervals; of the estimates in their order: functions, omega, Schmid–Leiman."""
+    parts = []
+    for chunk in resampled_covariances(
+        sample, draws=precision.draws, seed=precision.seed, clusters=precision.clusters, progress=precision.progress
+    ):
+        stack = chunk[np.isfinite(chunk).all(axis=(1, 2))]
+        stack = stack[np.linalg.eigvalsh(coefficients.correlations_of(stack))[:, 0] > _SINGULAR]
+        columns = [functions(stack)]
+        if "omega" in estimates:
+            columns.append(coefficients.one_factor_omega(stack)[:, None])
+        if omegas is not None:
+            columns.append(omegas(stack))
+        parts.append(np.concatenate(columns, axis=1))
+    values = np.concatenate(parts)
+    return {
+        name: percentile_interval(estimate, values[:, place])
+        for place, (name, estimate) in enumerate(estimates.items())
+    }
+
+
+def _balanced(sample: Sample, chosen: NDArray[np.bool_], clusters: Positions | None) -> _Rows:
+    """Make omega of the balanced score from the model of a trait and a wording factor."""
+    weight = np.where(chosen, 0.5 / chosen.sum(), 0.5 / (~chosen).sum())
+
+    def trait_share(parts: Parts[Matrix]) -> float:
+        loaded = weight @ parts.loadings
+        common = loaded**2 * np.diag(parts.factor_covariance)
+        return float(common[0] / (common.sum() + weight @ parts.error_covariance @ weight))
+
+    try:
+        fit = _fit(sample, _trait_and_wording(chosen))
+    except FitError as trouble:
+        return _Rows(rows={}, n=sample.n, notes=(f"omega_balanced is not given: {trouble}.",))
+    se = standard_error(sample, covariance_gradient(trait_share, fit), clusters)
+    names = [str(name) for name in sample.answers.columns]
+    fitted = f"omega_balanced is only as true as its model of trait and wording (chi-square = {fit.chi2:.1f}, df = {fit.df})."
+    return _Rows(
+        rows={"omega_balanced": on_logit_scale(trait_share(fit.estimates[0]), se)},
+        n=sample.n,
+        notes=(fitted, *improper(fit, items=names, factors=["the trait", "the wording"])),
+    )
+
+
+def _trait_and_wording(chosen: NDArray[np.bool_]) -> Model:
+    draft = ModelDraft(items=len(chosen), factors=2)
+    for factor in range(2):
+        draft.fix("factor_covariance", factor, factor, value=1.0)
+    for item in range(len(chosen)):
+        draft.free("loadings", item, 0, name=f"trait =~ item {item + 1}")
+    for item in np.flatnonzero(chosen).tolist():
+        # Two items have one covariance to tell of: their loadings are equal.
+        own = f"wording =~ item {item + 1}" if chosen.sum() > 2 else "wording =~ either item"
+        draft.free("loadings", item, 1, name=own)
+    for item in range(len(chosen)):
+        draft.free("error_covariance", item, item, name=f"item {item + 1} ~~ item {item + 1}")
+    return draft.finished()
+
+
+def _ordinal(items: pd.DataFrame, missing: MissingAnswers, clusters: pd.Series | None) -> _Rows:
+    """Make ordinal alpha and categorical omega from polychoric correlations."""
+    try:
+        moments = ordinal_moments(items, missing=missing)
+    except ValueError as trouble:
+        return _Rows(rows={}, n=0, notes=(f"alpha_ordinal and omega_categorical are not given: {trouble}.",))
+    notes = tuple(note for note in moments.notes if "left out (listwise)" not in note)
+    upper = np.triu_indices(len(moments.items), 1)
+    n = moments.n if missing == "listwise" else int(moments.pair_n[upper].min())
+    if np.linalg.eigvalsh(moments.correlations)[0] < _SINGULAR:
+        notes += ("The polychoric correlations are not positive definite, and are used as estimated.",)
+    estimate = float(coefficients.alpha(moments.correlations))
+    # Of a correlation matrix only the elements off the diagonal are estimated; each stands in two places.
+    slope = 2 * gradient_of(coefficients.alpha, moments.correlations)[upper]
+    gamma = moments.covariance
+    if clusters is not None:
+        gamma = ordinal_moments(items, missing=missing, clusters=clusters).covariance
+    gamma = np.asarray(gamma)
+    first = len(gamma) - len(slope)
+    se = float(np.sqrt(slope @ gamma[first:, first:] @ slope / (moments.n - 1)))
+    rows = {"alpha_ordinal": on_log_scale(estimate, se)}
+    try:
+        if len(moments.items) < 3:
+            raise FitError(f"a factor needs at least 3 items, got {len(moments.items)}")
+        rows["omega_categorical"] = _categorical_omega(moments, gamma)
+    except FitError as trouble:
+        notes += (f"omega_categorical is not given: {trouble}.",)
+    return _Rows(rows=rows, n=n, notes=notes)
+
+
+def _categorical_omega(moments: OrdinalMoments, gamma: Matrix) -> Interval:
+    """Fit one factor by diagonally weighted least squares; ``gamma`` is Γ, robust to clusters where there are any."""
+    sizes = [len(cuts) for cuts in moments.thresholds]
+    fit = fit_least_squares([moments], _one_factor_of_ordered(sizes))
+    parts = fit.estimates[0]
+    loadings = parts.loadings[:, 0]
+    if np.max(np.abs(loadings)) >= 1:
+        raise FitError("a residual variance is not positive (Heywood case): use more people, or leave an item out")
+    omega, by_cut, by_loading = coefficients.categorical_omega(
+        np.split(parts.thresholds, np.cumsum(sizes)[:-1]), loadings
+    )
+    free = fit.model.groups[0].free
+    slope = np.zeros(len(fit.parameters))
+    slope[free.thresholds], slope[free.loadings[:, 0]] = by_cut, by_loading
+    # The weights stay those of independent people, so that clusters do not move the estimate.
+    weight = 1 / np.diag(np.asarray(moments.covariance))
+    jacobian = ordinal_jacobian(fit.model, 0, parts)
+    weighted = jacobian * weight[:, None]
+    reach = weighted @ np.linalg.solve(jacobian.T @ weighted, slope)
+    return on_logit_scale(omega, float(np.sqrt(reach @ gamma @ reach / (moments.n - 1))))
+
+
+def _one_factor_of_ordered(sizes: Sequence[int]) -> Model:
+    item_of = np.repeat(np.arange(len(sizes)), sizes).tolist()
+    draft = ModelDraft(items=len(sizes), factors=1, threshold_item=item_of, scale="unit")
+    draft.fix("factor_covariance", 0, 0, value=1.0)
+    for item in range(len(sizes)):
+        draft.free("loadings", item, 0, name=f"factor =~ item {item + 1}")
+    for position, item in enumerate(item_of):
+        draft.free("thresholds", position, name=f"item {item + 1} | {position}")
+    return draft.finished()
+
+
+def _composite_parts(estimates: Parts[Matrix]) -> tuple[float, Matrix, float]:
     """Error variance of the sum, its loading on each factor, and its total variance."""
     load: Matrix = np.asarray(estimates.loadings.sum(axis=0))
     effects = np.linalg.inv(np.eye(load.size) - estimates.paths)
@@ -392,59 +724,69 @@ def _composite_parts(estimates: CovarianceModel) -> tuple[float, Matrix, float]:
     return error, load, float(reach @ estimates.factor_covariance @ reach) + error
 
 
-def _omega(estimates: CovarianceModel) -> float:
+def _omega(estimates: Parts[Matrix]) -> float:
     error, _, total = _composite_parts(estimates)
     return 1 - error / total
 
 
-def _omega_second_order(estimates: CovarianceModel) -> float:
+def _omega_second_order(estimates: Parts[Matrix]) -> float:
     """Share of the last factor, which explains the others."""
     error, load, total = _composite_parts(estimates)
     particular = float(load[:-1] @ estimates.factor_covariance[:-1, :-1] @ load[:-1])
     return 1 - (error + particular) / total
 
 
-def _omega_of(sample: Sample, fit: MLFit, omega: Any) -> tuple[float, float, float, float]:
-    if sample.moments is None:
-        return _omega_row(fit, sample.answers.to_numpy(), omega)
-    se = moments_error(sample.answers, sample.moments, _gradient_through(fit, omega))
-    return _on_logit_scale(float(omega(fit.estimates)), se)
+def _omega_of(sample: Sample, fit: NormalFit, omega: Callable[[Parts[Matrix]], float]) -> Interval:
+    return on_logit_scale(omega(fit.estimates[0]), standard_error(sample, covariance_gradient(omega, fit)))
 
 
-def _omega_row(fit: MLFit, data: Matrix, omega: Any) -> tuple[float, float, float, float]:
-    return _on_logit_scale(*delta_method(omega, fit, robust_covariance(fit, data)))
+def _feldt(alpha: float, n: int, items: int) -> dict[str, float]:
+    low, high = (float(stats.f.ppf(at, n - 1, (n - 1) * (items - 1))) for at in (0.975, 0.025))
+    return {"ci_low": 1 - (1 - alpha) * low, "ci_high": 1 - (1 - alpha) * high}
 
 
-def _gradient_through(fit: MLFit, omega: Any) -> Matrix:
-    """Give the derivatives of a quantity of a fitted model by the covariances that it was fitted to.
-
-    At the fit the scores Σ⁻¹ ∂Σ Σ⁻¹ of the parameters give their derivatives by the covariances once they
-    are multiplied by the inverse of the information; ∂Σ is uvᵀ + vuᵀ.
-    """
-    free = _free(fit.model)
-    steps = 1e-3 * fit.standard_errors
-    shifts = np.diag(steps)
-    above, below = (
-        [omega(_filled(fit.model, free, fit.parameters + sign * shift)) for shift in shifts] for sign in (1, -1)
-    )
-    slopes = (np.array(above) - np.array(below)) / (2 * steps)
-    u, v = _derivatives(fit.estimates, free)
-    half = u.T @ (v * (fit.n * fit.covariance @ slopes)[:, None])
-    inverse = np.linalg.inv(fit.implied)
-    return np.asarray(inverse @ (half + half.T) / 2 @ inverse)
+def _table(rows: Mapping[str, Interval], n: int) -> pd.DataFrame:
+    values = [(each.estimate, each.se, each.ci_low, each.ci_high) for each in rows.values()]
+    table = pd.DataFrame(values, index=pd.Index(list(rows), name="coefficient"), columns=_COLUMNS[:-1])
+    return table.assign(n=n)
 
 
-def _on_logit_scale(estimate: float, se: float) -> tuple[float, float, float, float]:
-    if not 0 < estimate < 1:  # a Heywood case, or items that do not point one way: the logit does not exist
-        return estimate, se, estimate - stats.norm.ppf(0.975) * se, estimate + stats.norm.ppf(0.975) * se
-    half = stats.norm.ppf(0.975) * se / (estimate * (1 - estimate))
-    middle = special.logit(estimate)
-    return estimate, se, float(special.expit(middle - half)), float(special.expit(middle + half))
-
-
-def _table(rows: Mapping[str, tuple[float, ...]], n: int) -> pd.DataFrame:
-    table = pd.DataFrame.from_dict(dict(rows), orient="index", columns=_COLUMNS[:-1])
-    return table.assign(n=n).rename_axis("coefficient")
+def _method(sample: Sample, table: pd.DataFrame, precision: _Precision, used: str, missing: Gaps) -> str:
+    """Write the sentences for a paper."""
+    people = len(sample.answers)
+    analytic = precision.kind == "analytic"
+    how = "Pearson covariances" if missing != "pairwise" else "pairwise Pearson covariances"
+    parts = [
+        f"Cronbach's (1951) alpha of {len(sample.covariance)} items and {people} people from {how}, interval of Feldt et "
+        "al. (1987)."
+    ]
+    if analytic:
+        parts.append(f"Other intervals: {_DELTA}, on the scale of log(1 − coefficient) (Bonett, 2002).")
+    else:
+        units = "people" if precision.clusters is None else "clusters"
+        parts.append(
+            f"Other intervals: percentile bootstrap ({precision.draws} resamples of {units}, seed {precision.seed})."
+        )
+    delta = f", {_OMEGA_INTERVAL}"
+    sentences = {
+        "omega": "Omega from one factor by maximum likelihood (McDonald, 1999)" + (delta if analytic else ""),
+        "omega_balanced": "Omega of the balanced score from a model of a trait and a wording factor by maximum likelihood"
+        + delta,
+        "omega_total_sl": "Omega total and hierarchical omega from a Schmid–Leiman solution (minres, oblimin; Zinbarg et "
+        "al., 2005) of Pearson correlations",
+        "lambda_2": "Guttman's (1945) lambdas and split halves of standardised items",
+        "alpha_ordinal": f"Ordinal alpha (Zumbo, Gadermann & Zeisser, 2007) from "
+        f"{'listwise' if missing == 'listwise' else 'pairwise'} polychoric correlations (Olsson, 1979), not smoothed",
+        "omega_categorical": "Categorical omega (Green & Yang, 2009) from a one-factor model of them by diagonally weighted "
+        "least squares (WLSMV)" + delta,
+    }
+    parts.extend(f"{sentence}." for name, sentence in sentences.items() if name in table.index)
+    parts.append(f"Standard error of measurement of the mean of the items from {used}.{sample.method}")
+    if precision.clusters is None:
+        return " ".join(parts) + _INDEPENDENT
+    clusters = int(precision.clusters.max()) + 1
+    parts.append(f"Intervals, but for that of Feldt, allow for likeness within {clusters} clusters.")
+    return " ".join(parts)
 
 
 def _item_table(sample: Sample, covariance: Matrix, loadings: Matrix) -> pd.DataFrame:

@@ -31,6 +31,7 @@ LABELS: dict[str, str] = {
     "effect_low": "ES 95 % CI low",
     "effect_high": "ES 95 % CI high",
     "percent": "%",
+    "r_squared": "R²",
     "riv": "RIV",
     "fmi": "FMI",
     "rhat": "R-hat",

@@ -10,9 +10,16 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from analysis.missing import Moments, normal_moments, numeric_answers
+from analysis.ordinal import MissingAnswers, ordinal_moments, smoothed
 
 Matrix = NDArray[np.floating[Any]]
 Missing = Literal["listwise", "ml"]
+# What an analysis of correlations may do about gaps: ml with Pearson, pairwise with polychoric correlations only.
+Gaps = Literal["listwise", "ml", "pairwise"]
+MatrixKind = Literal["pearson", "polychoric"]
+
+# Smallest eigenvalue of a correlation matrix below which it is singular but for rounding.
+_SINGULAR = 1e-10
 
 
 def complete_items(items: pd.DataFrame, *, at_least: int = 2, people: int = 3) -> tuple[pd.DataFrame, tuple[str, ...]]:
@@ -173,6 +180,184 @@ def sample_moments(items: pd.DataFrame, *, missing: Missing, at_least: int = 2) 
         moments=moments,
         notes=_gap_notes(moments, nobody=len(answers) < len(items)),
     )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ItemCorrelations:
+    """Correlations of items, fit for factor analysis, and where they come from.
+
+    Parameters
+    ----------
+    matrix : {"pearson", "polychoric"}
+        Which correlations.
+    names : pandas.Index
+        Of the items, in their order.
+    correlations : (items, items) array
+        Positive definite.
+    is_smoothed : bool
+        Whether they had to be made so: they are then all but singular.
+    n : int
+        People that tests and intervals may count on: with gaps the fewest who answered both of any two items.
+    people : int
+        People whose answers went in.
+    answers : pandas.DataFrame
+        Of those people, as floats, with gaps where ``missing`` is not ``"listwise"``.
+    mean, sd : (items) arrays
+        Of the answers.
+    moments : Moments or None
+        By maximum likelihood, where gaps were bridged so.
+    method : str
+        Sentences that follow others: how gaps were bridged, how correlations were estimated.
+    notes : tuple of str
+        What was left out, bridged or smoothed.
+    """
+
+    matrix: MatrixKind
+    names: pd.Index
+    correlations: Matrix
+    is_smoothed: bool
+    n: int
+    people: int
+    answers: pd.DataFrame
+    mean: Matrix
+    sd: Matrix
+    moments: Moments | None
+    method: str
+    notes: tuple[str, ...]
+
+    @property
+    def words(self) -> str:
+        """Which correlations of how many people: "Pearson correlations of 120 people"."""
+        smooth = "smoothed " if self.is_smoothed else ""
+        kind = "Pearson" if self.matrix == "pearson" else "polychoric"
+        return f"{smooth}{kind} correlations of {self.people} people"
+
+
+def item_correlations(
+    items: pd.DataFrame, *, matrix: MatrixKind = "pearson", missing: Gaps = "listwise", at_least: int = 3
+) -> ItemCorrelations:
+    """Check answers to items and estimate their correlations.
+
+    Parameters
+    ----------
+    items : pandas.DataFrame
+        Response × item, numbers, missing where blank; ordered categories if ``matrix="polychoric"``.
+    matrix : {"pearson", "polychoric"}
+        Correlations of the numbers, or of the normal variables behind ordered answers.
+    missing : {"listwise", "ml", "pairwise"}
+        Responses with a gap are left out; or every answer is used: by maximum likelihood (Pearson), or each
+        correlation from all who answered both items (polychoric).
+    at_least : int
+        Fewest items that will do.
+
+    Returns
+    -------
+    ItemCorrelations
+
+    Raises
+    ------
+    ValueError
+        As `sample_moments` or `analysis.ordinal.ordinal_moments`; also for an option that does not go with the
+        matrix, not more people than items, or items of which one repeats others.
+
+    Notes
+    -----
+    Pearson correlations that are singular are refused, since an item then repeats others. Polychoric ones are
+    estimated pair by pair and may not be positive definite though no item repeats another: they are smoothed,
+    with a note (`analysis.ordinal.smoothed`).
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> answers = pd.DataFrame({"a": [1, 2, 4, 3, 3], "b": [2, 1, 4, 3, 4], "c": [1, 2, 2, 4, 1]})
+    >>> item_correlations(answers).words
+    'Pearson correlations of 5 people'
+    """
+    if matrix not in ("pearson", "polychoric"):
+        raise ValueError(f"matrix must be 'pearson' or 'polychoric', got {matrix!r}")
+    if matrix == "polychoric":
+        return _polychoric(items, missing=missing, at_least=at_least)
+    if missing == "pairwise":
+        raise ValueError(
+            "missing must be 'listwise' or 'ml', got 'pairwise', which goes with matrix='polychoric': 'ml' uses all "
+            "answers for Pearson correlations"
+        )
+    sample = sample_moments(items, missing=missing, at_least=at_least)
+    names, columns = sample.answers.columns, sample.answers.shape[1]
+    who = "complete responses" if sample.moments is None else "people who answered both of the rarest pair"
+    _refuse_few_people(sample.n, columns, who)
+    sd = np.sqrt(np.diag(sample.covariance))
+    correlations = np.asarray(sample.covariance / np.outer(sd, sd))
+    np.fill_diagonal(correlations, 1.0)
+    values, vectors = np.linalg.eigh(correlations)
+    if values[0] < _SINGULAR:
+        alike = names[np.abs(vectors[:, 0]) > 1e-3]
+        raise ValueError(
+            f"the correlation matrix is singular: {_names(alike)} repeat each other (one is doubled, or is "
+            "the sum of others); leave one of them out"
+        )
+    return ItemCorrelations(
+        matrix="pearson",
+        names=names,
+        correlations=correlations,
+        is_smoothed=False,
+        n=sample.n,
+        people=sample.people,
+        answers=sample.answers,
+        mean=sample.mean.to_numpy(),
+        sd=sd,
+        moments=sample.moments,
+        method=sample.method,
+        notes=sample.notes,
+    )
+
+
+def _polychoric(items: pd.DataFrame, *, missing: Gaps, at_least: int) -> ItemCorrelations:
+    if missing == "ml":
+        raise ValueError(
+            "missing must be 'listwise' or 'pairwise' with matrix='polychoric', got 'ml': 'pairwise' uses all answers"
+        )
+    way: MissingAnswers = missing
+    numbers = numeric_answers(items, at_least=at_least)
+    known = numbers.notna().to_numpy()
+    if missing == "listwise":
+        n, who = int(known.all(axis=1).sum()), "complete responses"
+    else:
+        together = known.T.astype(float) @ known
+        n, who = int(together.min()), "people who answered both of the rarest pair"
+    # Of a pair that nobody answered the estimation says which it is.
+    if n or missing == "listwise":
+        _refuse_few_people(n, numbers.shape[1], who)
+    moments = ordinal_moments(numbers, missing=way, covariance=False)
+    correlations, note = smoothed(moments.correlations)
+    answers = numbers.dropna() if missing == "listwise" else numbers.dropna(how="all")
+    pairs = (
+        ""
+        if n == moments.n
+        else f" Each is of those who answered both items; n for tests is that of the rarest pair ({n})."
+    )
+    return ItemCorrelations(
+        matrix="polychoric",
+        names=answers.columns,
+        correlations=correlations,
+        is_smoothed=bool(note),
+        n=n,
+        people=moments.n,
+        answers=answers,
+        mean=answers.mean().to_numpy(),
+        sd=answers.std().to_numpy(),
+        moments=None,
+        method=f" Polychoric correlations in two steps (Olsson, 1979).{pairs}",
+        notes=(*moments.notes, note) if note else moments.notes,
+    )
+
+
+def _refuse_few_people(n: int, columns: int, who: str) -> None:
+    if n <= columns:
+        raise ValueError(
+            f"factor analysis needs more people than items, got {n} {who} for {columns} "
+            "items: use more people or fewer items"
+        )
 
 
 def _names(names: object) -> str:

@@ -1,4 +1,7 @@
-"""Exploratory factor analysis against psych 2.2.9 and GPArotation 2022.10-2 (tests/oracles/exploratory.R)."""
+"""Exploratory factor analysis against psych 2.2.9 and GPArotation 2022.10-2.
+
+Oracles: tests/oracles/exploratory.R, missing.R and, on polychoric correlations of lavaan, exploratory_ordinal.R.
+"""
 
 import json
 from pathlib import Path
@@ -7,11 +10,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.exploratory import exploratory, parallel_analysis, suitability
+from analysis.dimensionality import parallel_analysis, suitability
+from analysis.exploratory import exploratory, loading_intervals, schmid_leiman
+from analysis.factoring import extract, rotate, rotate_like
 from analysis.sample import sample_moments
 
 ORACLES = Path(__file__).parents[1] / "oracles"
 ORACLE = json.loads((ORACLES / "exploratory.json").read_text())
+ORDINAL = json.loads((ORACLES / "exploratory_ordinal.json").read_text())
 DATA = {name: pd.read_csv(ORACLES / "data" / f"{name}.csv") for name in ("bfi", "bfi_gaps", "sparse")}
 METHODS = {"minres": "minres", "ml": "ml", "pa": "principal_axis"}
 ROTATIONS = {name: name for name in ("oblimin", "promax", "varimax", "none")} | {"geominQ": "geomin"}
@@ -147,67 +153,6 @@ def test_gaps_are_left_out_and_counted_never_filled():
     pd.testing.assert_index_equal(found.scores.index, complete.index)
 
 
-@pytest.mark.parametrize("name", DATA)
-def test_suitability_is_psychs(name):
-    found, expected = suitability(DATA[name]), ORACLE["suitability"][name]
-    np.testing.assert_allclose(found.table.loc["kmo", "estimate"], expected["kmo"], **EXACT)
-    np.testing.assert_allclose(found.items["estimate"], expected["msa"], **EXACT)
-    np.testing.assert_allclose(found.table.loc["bartlett", "statistic"], expected["statistic"], **EXACT)
-    assert found.table.loc["bartlett", "df"] == expected["df"]
-    np.testing.assert_allclose(found.table.loc["bartlett", "p"], expected["p"], rtol=1e-6, atol=1e-300)
-    assert any("Kaiser & Rice (1974)" in note for note in found.notes)
-
-
-def test_words_are_those_of_kaiser_and_rice():
-    from analysis.exploratory import _verdict
-
-    values = (0.9, 0.89, 0.8, 0.7, 0.6, 0.5, 0.49)
-    assert [_verdict(value) for value in values] == [
-        "marvellous",
-        "meritorious",
-        "meritorious",
-        "middling",
-        "mediocre",
-        "miserable",
-        "unacceptable",
-    ]
-
-
-@pytest.mark.parametrize("name", DATA)
-def test_parallel_analysis_is_psychs(name):
-    found, expected = parallel_analysis(DATA[name]), ORACLE["parallel"][name]
-    np.testing.assert_allclose(found.table["factor_observed"], expected["factor"], rtol=0, atol=1e-6)
-    np.testing.assert_allclose(found.table["component_observed"], expected["component"], rtol=0, atol=1e-6)
-    np.testing.assert_allclose(found.table["map"].dropna(), expected["map"], rtol=0, atol=1e-6)
-    assert found.suggested.loc["parallel_factors", "n_factors"] == expected["n_factors"]
-    assert found.suggested.loc["parallel_components", "n_factors"] == expected["n_components"]
-    # Random means of two times 100 draws: three standard errors, with the largest spread of an eigenvalue
-    # (.06 at 150 people) give .025.
-    np.testing.assert_allclose(found.table["factor_mean"], expected["factor_random"], atol=0.025)
-    np.testing.assert_allclose(found.table["component_mean"], expected["component_random"], atol=0.025)
-
-
-def test_random_correlations_are_those_of_normal_data():
-    from analysis.exploratory import _random_correlations
-
-    drawn = _random_correlations(30, 4, 20_000, 1)[:, *np.tril_indices(4, -1)]
-    # r² of unrelated normal variables has mean 1 / (n - 1); the mean of 20,000 is good to 1 %.
-    np.testing.assert_allclose((drawn**2).mean(axis=0), 1 / 29, rtol=0.04)
-    np.testing.assert_allclose(drawn.mean(axis=0), 0, atol=0.006)
-
-
-def test_parallel_analysis_finds_none_in_noise_and_the_planted_number():
-    rng = np.random.default_rng(4)
-    noise = pd.DataFrame(rng.normal(size=(400, 12)))
-    assert parallel_analysis(noise).suggested["n_factors"].to_dict() == {
-        "parallel_factors": 0,
-        "parallel_components": 0,
-        "map": 0,
-    }
-    three = pd.DataFrame(np.repeat(rng.normal(size=(400, 3)), 4, axis=1) + rng.normal(size=(400, 12)))
-    assert set(parallel_analysis(three).suggested["n_factors"]) == {3}
-
-
 ITEMS = DATA["sparse"].iloc[:, :5]
 
 
@@ -245,18 +190,16 @@ def test_impossible_options_are_refused(options, message):
         exploratory(ITEMS, **options)
 
 
-def test_impossible_comparisons_are_refused():
-    with pytest.raises(ValueError, match="draws must be at least 1"):
-        parallel_analysis(ITEMS, draws=0)
-    with pytest.raises(ValueError, match="quantile must lie between 0 and 1"):
-        parallel_analysis(ITEMS, quantile=95)
-
-
 def heywood() -> pd.DataFrame:
     rng = np.random.default_rng(3)
     items = np.repeat(rng.normal(size=(60, 2)), 3, axis=1) + rng.normal(size=(60, 6))
     frame = pd.DataFrame(items, columns=list("abcdef"))
     return frame.assign(b=frame["a"] + rng.normal(size=60) * 0.02)
+
+
+def test_a_heywood_case_on_polychoric_correlations_is_named():
+    found = exploratory(not_positive_definite(), n_factors=3, matrix="polychoric", starts=2)
+    assert any(note.startswith("Heywood case: the factors explain all variance of x") for note in found.notes)
 
 
 def test_a_heywood_case_is_named():
@@ -405,3 +348,251 @@ def test_ml_refusals() -> None:
         )
         with pytest.raises(ValueError, match=words):
             exploratory(data, n_factors=1, missing="ml")
+
+
+PEOPLE = pd.read_csv(ORACLES / "data" / "bfi_people.csv").iloc[:, :25]
+COMPLETE = PEOPLE.dropna()
+PSYCH = "psych 2.2.9 on lavaan 0.6-14 lavCor"
+
+
+def lined_up(found: pd.DataFrame, expected: np.ndarray) -> tuple[list[int], np.ndarray]:
+    """Order and sign of the oracle's factors that make them ours."""
+    agreement = expected.T @ found.to_numpy()
+    order = list(np.abs(agreement).argmax(axis=0))
+    assert sorted(order) == list(range(expected.shape[1]))
+    return order, np.sign(agreement[order, range(len(order))])
+
+
+@pytest.mark.parametrize(
+    "expected", ORDINAL["solutions"], ids=lambda each: f"{each['set']}-{each['method']}-{each['rotation']}"
+)
+def test_solutions_on_polychoric_correlations_are_psychs(expected, agrees):
+    found = exploratory(
+        PEOPLE,
+        n_factors=expected["n_factors"],
+        method=METHODS[expected["method"]],
+        rotation=ROTATIONS[expected["rotation"]],
+        matrix="polychoric",
+        missing=expected["set"],
+        starts=3,
+    )
+    theirs = np.array(expected["loadings"])
+    order, sign = lined_up(found.loadings, theirs)
+    what = f"{expected['method']}, {expected['rotation']}, polychoric, {expected['set']}"
+    agrees(f"EFA loadings, {what}", found.loadings, theirs[:, order] * sign, oracle=PSYCH, absolute=1e-4)
+    phi = np.array(expected["phi"])[np.ix_(order, order)] * np.outer(sign, sign)
+    agrees(f"EFA phi, {what}", found.phi, phi, oracle=PSYCH, absolute=1e-4)
+    agrees(f"EFA communalities, {what}", found.communalities, expected["communality"], oracle=PSYCH, absolute=1e-4)
+    for measure, tolerance in (("chi2", 1e-4), ("tli", 1e-4), ("bic", 1e-3), ("rmsr", 1e-4)):
+        agrees(
+            f"EFA {measure}, {what}",
+            found.fit.loc[measure, "estimate"],
+            expected[measure],
+            oracle=PSYCH,
+            relative=tolerance,
+        )
+    assert found.fit.loc["chi2", "df"] == expected["df"]
+    assert "polychoric correlations of" in found.method
+    assert any("suppose Pearson correlations of normal variables" in note for note in found.notes)
+    assert len(found.scores) == len(COMPLETE)
+
+
+def test_scores_on_polychoric_correlations_weigh_the_standardised_answers():
+    found = exploratory(COMPLETE, n_factors=2, matrix="polychoric", starts=1)
+    standardised = (COMPLETE - COMPLETE.mean()) / COMPLETE.std()
+    np.testing.assert_allclose(found.scores, standardised.to_numpy() @ found.weights, atol=1e-10)
+    pearson = exploratory(COMPLETE, n_factors=2, starts=1)
+    assert np.corrcoef(found.scores["F1"], pearson.scores["F1"])[0, 1] > 0.98
+
+
+@pytest.mark.parametrize(
+    "expected", ORDINAL["general"], ids=lambda each: f"{each['set']}-{each['n_factors']}-{each['method']}"
+)
+def test_schmid_leiman_solutions_are_psychs(expected, agrees):
+    factors = expected["n_factors"]
+    found = schmid_leiman(
+        COMPLETE,
+        n_factors=factors,
+        method=expected["method"],
+        matrix="pearson" if expected["set"] == "pearson" else "polychoric",
+    )
+    what = f"{factors} factors, {expected['method']}, {'Pearson' if expected['set'] == 'pearson' else 'polychoric'}"
+    general = np.array(expected["general"])
+    sign = np.sign(general @ found.loadings["general"])
+    agrees(f"Schmid-Leiman general, {what}", found.loadings["general"], general * sign, oracle=PSYCH, absolute=1e-4)
+    groups = np.array(expected["groups"])
+    order, signs = lined_up(found.loadings.iloc[:, 1:], groups)
+    agrees(
+        f"Schmid-Leiman groups, {what}",
+        found.loadings.iloc[:, 1:],
+        groups[:, order] * signs,
+        oracle=PSYCH,
+        absolute=1e-4,
+    )
+    agrees(f"Schmid-Leiman h2, {what}", found.communalities, expected["communality"], oracle=PSYCH, absolute=1e-4)
+    for name in ("omega_total", "omega_hierarchical", "ecv"):
+        agrees(f"{name}, {what}", found.coefficients.loc[name, "estimate"], expected[name], oracle=PSYCH, absolute=1e-4)
+    np.testing.assert_allclose(np.diag(found.phi), 1, atol=1e-12)
+    assert len(found.above) == factors
+    assert any("do not identify" in note for note in found.notes) == (factors == 2)
+
+
+def bifactor(n: int, seed: int) -> tuple[pd.DataFrame, np.ndarray]:
+    """Items of a hierarchical population: factors load .8 on the general one, items .7 on factors."""
+    rng = np.random.default_rng(seed)
+    factors = 0.8 * rng.normal(size=(n, 1)) + 0.6 * rng.normal(size=(n, 4))
+    items = 0.7 * np.repeat(factors, 4, axis=1) + np.sqrt(0.51) * rng.normal(size=(n, 16))
+    return pd.DataFrame(items).add_prefix("x"), np.repeat(np.eye(4), 4, axis=0)
+
+
+def test_schmid_leiman_finds_the_general_factor_of_the_population():
+    items, groups = bifactor(20_000, 1)
+    found = schmid_leiman(items, n_factors=4)
+    np.testing.assert_allclose(found.loadings["general"], 0.56, atol=0.03)
+    order, sign = lined_up(found.loadings.iloc[:, 1:], groups)
+    np.testing.assert_allclose(found.loadings.iloc[:, 1:], 0.42 * groups[:, order] * sign, atol=0.04)
+    total = 16**2 * 0.56**2 + 4 * 4**2 * 0.42**2 + 16 * 0.51
+    assert found.coefficients.loc["omega_hierarchical", "estimate"] == pytest.approx(16**2 * 0.56**2 / total, abs=0.01)
+
+
+def test_schmid_leiman_refuses_what_has_no_general_factor():
+    with pytest.raises(ValueError, match="n_factors must be between 2 and"):
+        schmid_leiman(COMPLETE, n_factors=1)
+    with pytest.raises(ValueError, match="rotation must be one of oblimin, promax, geomin"):
+        schmid_leiman(COMPLETE, rotation="varimax")
+
+
+def two_factors(n: int, rng: np.random.Generator) -> np.ndarray:
+    """Answers on five points to eight items of two factors that correlate .4."""
+    factors = rng.multivariate_normal([0, 0], [[1, 0.4], [0.4, 1]], size=n)
+    behind = 0.7 * np.repeat(factors, 4, axis=1) + np.sqrt(0.51) * rng.normal(size=(n, 8))
+    return np.digitize(behind, [-1.2, -0.4, 0.4, 1.2]) + 1.0
+
+
+@pytest.mark.parametrize(
+    ("method", "rotation"),
+    [("minres", "oblimin"), ("ml", "geomin"), ("principal_axis", "promax"), ("minres", "varimax")],
+)
+def test_standard_errors_of_loadings_are_those_of_new_samples(method, rotation):
+    """The bootstrap against truth: how loadings vary over 400 samples of the population itself."""
+    rng = np.random.default_rng(7)
+    people = 400
+    correlations = np.array([np.corrcoef(two_factors(people, rng).T) for _ in range(400)])
+    large, _ = extract(np.corrcoef(two_factors(100_000, rng).T), 2, method)
+    target = rotate(large, rotation).pattern
+    unrotated, _ = extract(correlations, 2, method)
+    truth = rotate_like(unrotated, rotation, target).pattern.std(axis=0, ddof=1)
+    items = pd.DataFrame(two_factors(people, rng)).add_prefix("x")
+    found = loading_intervals(items, n_factors=2, method=method, rotation=rotation, draws=400, starts=2)
+    se = found.table["se"].unstack("factor").loc[items.columns].to_numpy()
+    # One sample's standard errors vary from item to item; their mean is that of the population.
+    assert np.sqrt((se**2).mean() / (truth**2).mean()) == pytest.approx(1, abs=0.12)
+    assert (
+        (found.table["ci_low"] < found.table["estimate"]) & (found.table["estimate"] < found.table["ci_high"])
+    ).all()
+    assert len(found.correlations) == (0 if rotation == "varimax" else 1)
+
+
+def test_intervals_hold_the_estimates_of_exploratory_and_repeat_with_the_seed():
+    items = pd.DataFrame(two_factors(300, np.random.default_rng(1))).add_prefix("x")
+    found = loading_intervals(items, n_factors=2, draws=100, starts=3)
+    whole = exploratory(items, n_factors=2, starts=3)
+    np.testing.assert_allclose(
+        found.table["estimate"].to_numpy().reshape(8, 2), whole.loadings.to_numpy(), rtol=0, atol=1e-12
+    )
+    assert found.correlations.loc[("F1", "F2"), "estimate"] == pytest.approx(whole.phi.loc["F1", "F2"])
+    pd.testing.assert_frame_equal(found.table, loading_intervals(items, n_factors=2, draws=100, starts=3).table)
+    other = loading_intervals(items, n_factors=2, draws=100, starts=3, seed=1).table
+    assert not np.allclose(other["ci_low"], found.table["ci_low"])
+
+
+def test_resampling_by_counts_is_resampling_of_rows():
+    from analysis.exploratory import _resampled_pearson
+
+    answers = two_factors(60, np.random.default_rng(2))
+    units = np.repeat(np.arange(20), 3)
+    found = _resampled_pearson(answers, units, 5, np.random.default_rng(3))
+    drawn = np.random.default_rng(3).multinomial(20, np.full(20, 1 / 20), size=5)
+    expected = [np.corrcoef(np.repeat(answers, counts[units], axis=0).T) for counts in drawn]
+    np.testing.assert_allclose(found, expected, atol=1e-12)
+
+
+def test_teams_that_think_alike_widen_the_intervals():
+    rng = np.random.default_rng(5)
+    teams = np.repeat(np.arange(40), 10)
+    factor = rng.normal(size=(400, 1)) + 1.5 * rng.normal(size=(40, 1))[teams]
+    items = pd.DataFrame(factor + rng.normal(size=(400, 5)) + 0.8 * rng.normal(size=(40, 5))[teams]).add_prefix("x")
+    alone = loading_intervals(items, n_factors=1, draws=200)
+    together = loading_intervals(items, n_factors=1, draws=200, clusters=pd.Series(teams))
+    assert (together.table["se"] > 1.3 * alone.table["se"]).all()
+    assert "200 bootstrap samples of 40 teams" in together.method
+
+
+def test_polychoric_intervals_resample_the_answers():
+    items = pd.DataFrame(two_factors(200, np.random.default_rng(1))).add_prefix("x").iloc[:, [0, 1, 2, 4, 5, 6]]
+    gaps = items.mask(np.random.default_rng(2).random(items.shape) < 0.03)
+    found = loading_intervals(gaps, n_factors=2, draws=100, matrix="polychoric", missing="pairwise", starts=2)
+    assert "polychoric correlations of 200 people" in found.method
+    assert (found.table["se"].between(0.01, 0.2)).all()
+    ml = loading_intervals(gaps, n_factors=2, draws=100, missing="ml", starts=2)
+    np.testing.assert_allclose(ml.table["se"].mean(), found.table["se"].mean(), rtol=0.25)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"draws": 10}, "draws must be at least 100 for an interval, got 10"),
+        ({"n_factors": 9}, "n_factors must be between 1 and"),
+        ({"starts": 0}, "starts must be at least 1"),
+        ({"matrix": "spearman"}, "matrix must be 'pearson' or 'polychoric', got 'spearman'"),
+        ({"clusters": pd.Series([1, 2])}, "clusters must be a Series on the index of the items"),
+        ({"clusters": pd.Series(1, index=range(150))}, "at least 2 clusters are needed, got 1"),
+        ({"clusters": pd.Series([1.0, None] * 75)}, "75 of 150 responses have no cluster"),
+        ({"missing": "pairwise"}, "goes with matrix='polychoric'"),
+        ({"missing": "ml", "matrix": "polychoric"}, "'listwise' or 'pairwise' with matrix='polychoric', got 'ml'"),
+    ],
+)
+def test_impossible_intervals_are_refused(options, message):
+    items = DATA["sparse"].dropna().reset_index(drop=True)
+    assert len(items) == 150
+    with pytest.raises(ValueError, match=message):
+        loading_intervals(items, **({"n_factors": 2} | options))
+
+
+def not_positive_definite() -> pd.DataFrame:
+    """Thirty people's answers in three grades, whose polychoric correlations no people can have together."""
+    rng = np.random.default_rng(2)
+    behind = rng.normal(size=(30, 1)) * 1.5 + rng.normal(size=(30, 8))
+    return pd.DataFrame(np.digitize(behind, [-0.8, 0.8])).add_prefix("x")
+
+
+def test_smoothed_polychoric_correlations_are_said_to_be():
+    found = exploratory(not_positive_definite(), n_factors=1, matrix="polychoric")
+    assert "smoothed polychoric correlations of 30 people" in found.method
+    assert any("not positive definite" in note for note in found.notes)
+    assert any(
+        "prefer minres" in note
+        for note in exploratory(not_positive_definite(), n_factors=1, matrix="polychoric", method="ml").notes
+    )
+    suited = suitability(not_positive_definite(), matrix="polychoric")
+    assert any("do not trust them" in note for note in suited.notes)
+    number = parallel_analysis(not_positive_definite(), matrix="polychoric", draws=20)
+    assert any("trust the components alone" in note for note in number.notes)
+
+
+@pytest.mark.parametrize("analysis", [suitability, parallel_analysis, lambda x, **k: exploratory(x, n_factors=1, **k)])
+@pytest.mark.parametrize(
+    ("items", "message"),
+    [
+        (ITEMS[["s1", "s2"]], "at least 3 items are needed, got 2"),
+        (ITEMS.iloc[[0, 1, 2, 4, 7]], "more people than items, got 5 complete responses for 5 items"),
+        (ITEMS.assign(s2=4), "alike on s2: an item without variance"),
+        (ITEMS.assign(s6=ITEMS["s1"]), "s1 and s6.* is perfect"),
+        (ITEMS.assign(s2="agree"), "s2 hold text"),
+        (ITEMS.assign(s2=ITEMS["s2"].replace(1, 99)), "s2 has the code 99"),
+        (ITEMS.assign(s2=ITEMS["s2"] + 0.5), "s2 has answers that are not whole numbers"),
+    ],
+)
+def test_polychoric_refusals_name_the_item(analysis, items, message):
+    with pytest.raises(ValueError, match=message):
+        analysis(items, matrix="polychoric")

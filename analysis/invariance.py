@@ -1,0 +1,861 @@
+"""Is it the same measure in other groups, and at other times? Ladders of invariance, continuous and ordinal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import stats
+from tqdm import tqdm
+
+from analysis import least_squares, normal_theory
+from analysis.fit_indices import ModelTest, incremental_and_absolute, srmr
+from analysis.ladder import Ladder, Released
+from analysis.missing import numeric_answers
+from analysis.multiplicity import holm
+from analysis.ordinal import OrdinalMoments, ordinal_moments
+from analysis.result import Result
+from analysis.structure import FitError, Model, Parts, implied_covariance, implied_mean, ordinal_statistics
+
+Matrix = NDArray[np.floating[Any]]
+Estimator = Literal["WLSMV", "ULSMV", "ML", "MLR"]
+MissingAnswers = Literal["listwise", "fiml"]
+Fit = least_squares.LeastSquaresFit | normal_theory.NormalFit
+
+_ORDINAL = {"WLSMV": "diagonal", "ULSMV": "identity"}
+_ALPHA = 0.05
+# Fewer people in a block than this carry no ladder (the simulations of the step tests begin at 75).
+_FEWEST = 30
+# Steps whose means and scores may be compared, as the field says it.
+_NOT_TESTABLE, _REJECTED, _HOLDS = "not testable", "rejected", "not rejected"
+_NOT_JUDGED, _REFERENCE = "not judged", "reference"
+# Rule → what it looks at, its limit, whom it is from. All were derived for maximum likelihood.
+_RULES: tuple[tuple[str, str, float, str], ...] = (
+    ("delta_cfi", "falls by more than", -0.01, "Cheung & Rensvold (2002)"),
+    ("delta_rmsea", "rises by more than", 0.015, "Chen (2007), with a fall of CFI, n > 300"),
+    ("delta_cfi", "falls by more than", -0.005, "Chen (2007), n ≤ 300"),
+    ("delta_rmsea", "rises by more than", 0.010, "Chen (2007), n ≤ 300"),
+)
+_NODES = 41
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Invariance(Result):
+    """A ladder of ever stricter models.
+
+    Parameters
+    ----------
+    released : pandas.DataFrame
+        Index ``step``, ``parameter``: what partial invariance had to let go, in order, with the score test that
+        chose it (``statistic``), the expected ``change`` and the ``p`` of the step after it.
+    cutoffs : pandas.DataFrame
+        Index ``step``, ``rule``: the common cut-offs of ΔCFI and ΔRMSEA, whether each is exceeded, and how often
+        it would be if all blocks were equal (``error_rate``, from simulations at this n; missing without).
+    effect_sizes : pandas.DataFrame
+        Index ``item``, ``block``: what a difference in one item does to its answers (empty unless asked for).
+    parameters : pandas.DataFrame
+        Index ``parameter``: ``estimate``, ``se`` of the last model that was not rejected.
+    """
+
+    released: pd.DataFrame
+    cutoffs: pd.DataFrame
+    effect_sizes: pd.DataFrame
+    parameters: pd.DataFrame
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Data:
+    """What is fitted (moments or frames, one a group; one for all waves) and the answers of each block."""
+
+    ladder: Ladder
+    estimator: Estimator
+    missing: MissingAnswers
+    moments: tuple[OrdinalMoments, ...]
+    frames: tuple[pd.DataFrame, ...]
+    blocks: tuple[pd.DataFrame, ...]
+
+    @property
+    def ordered(self) -> bool:
+        return bool(self.ladder.thresholds)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Step:
+    """A fitted step and its test against the one before; ``trail`` is what was let go on the way to it, in order."""
+
+    name: str
+    equal: tuple[str, ...]
+    released: frozenset[Released]
+    fit: Fit
+    indices: Mapping[str, float]
+    difference: tuple[float, int, float]
+    verdict: str = ""
+    trail: tuple[tuple[Released, float, float, float], ...] = ()
+
+
+def invariance(
+    items: pd.DataFrame,
+    groups: pd.Series,
+    model: Mapping[str, Sequence[str]],
+    *,
+    estimator: Estimator = "WLSMV",
+    longitudinal: bool = False,
+    people: pd.Series | None = None,
+    missing: MissingAnswers = "listwise",
+    partial: bool = False,
+    effect_sizes: bool = False,
+    draws: int = 0,
+    seed: int = 0,
+    progress: bool = False,
+) -> Invariance:
+    """Test step by step whether a model of factors is the same in all groups, or in all waves.
+
+    Parameters
+    ----------
+    items : pandas.DataFrame
+        Response × item: ordered codes for WLSMV and ULSMV, numbers for ML and MLR, missing where blank.
+    groups : pandas.Series
+        The group of each response, on the index of ``items``; with ``longitudinal`` its wave. Responses without
+        one are left out. The first group (of a categorical: the first category) gives the factors their unit.
+    model : mapping
+        Factor → its items.
+    estimator : {"WLSMV", "ULSMV", "ML", "MLR"}
+        The first two for ordered answers, with Wu and Estabrook's (2016) steps.
+    longitudinal : bool
+        Whether ``groups`` are waves of the same people: then all waves are one model, in which factors and each
+        item's residuals may go together over time.
+    people : pandas.Series, optional
+        Who gave each response; needed with ``longitudinal``, and otherwise used to refuse people in two groups.
+    missing : {"listwise", "fiml"}
+        Whether responses with a gap (people who miss a wave) are left out, or MLR and ML use every answer.
+    partial : bool
+        Whether a rejected step is followed by a search for the parameters to let go.
+    effect_sizes : bool
+        Whether to compute what differences in single items amount to.
+    draws : int
+        Data sets to simulate from equal blocks of these sizes, for the error rates of the cut-offs; 0 for none.
+    seed : int
+        Of the simulation.
+    progress : bool
+        Whether to show a bar.
+
+    Returns
+    -------
+    Invariance
+        ``table`` has the index ``step``: ``chisq df p`` (scaled where the estimator scales: ``chisq_scaled``,
+        ``p_scaled``), ``cfi rmsea srmr`` (``cfi_scaled``, ``rmsea_scaled``), ``difference``, ``difference_df``,
+        ``difference_p`` and ``p_adjusted`` of the test against the step before, ``delta_cfi delta_rmsea
+        delta_srmr``, and ``verdict``: ``reference``, ``not rejected``, ``rejected``, ``not testable`` (the step
+        restricts nothing) or ``not judged`` (a step before it was rejected).
+
+    Raises
+    ------
+    ValueError
+        Naming what is wrong and what to do: a name in the model that is no column, groups on another index,
+        fewer than 2 groups or than 30 people in one, people in two groups, waves without ``people``, an item
+        on which a group gave one answer alone, options that do not go together.
+    FitError
+        If a model cannot be fitted, naming the step.
+
+    Notes
+    -----
+    Continuous: configural, metric, scalar, strict (Meredith, 1993). Ordered: configural, thresholds, loadings,
+    intercepts, residuals (Wu & Estabrook, 2016; residual scale, reference block standardised), where
+    thresholds come first since without them nothing else has a common unit. With two cut points an item's
+    thresholds can always be made equal, with one even loadings and intercepts cannot be tested apart.
+
+    Step tests: Satorra (2000), scaled and shifted, for WLSMV and ULSMV; likelihood ratio for ML; Satorra & Bentler
+    (2001) for MLR. The verdict is theirs, with Holm's (1979) correction over the steps: "not rejected" is no
+    proof of equality, least of all in small groups. An answer that some block never gave is joined with its
+    neighbour towards the middle, in all blocks alike (Rutkowski, Svetina & Liaw, 2019, on why that is not
+    harmless), and said in a note.
+
+    dMACS (Nye & Drasgow, 2011): the item is left free while all others are equal, and the two expected answers are
+    compared over the factor's distribution in the later block, in standard deviations of the answers.
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd
+    >>> rng = np.random.default_rng(1)
+    >>> behind = rng.normal(size=(600, 1)) + rng.normal(size=(600, 4))
+    >>> answers = pd.DataFrame(np.digitize(behind, [-2, -0.5, 0.5, 2]), columns=list("abcd"))
+    >>> group = pd.Series(np.repeat(["peers", "others"], 300))
+    >>> invariance(answers, group, {"trust": list("abcd")}).table["verdict"].to_dict()
+    {'configural': 'reference', 'thresholds': 'not rejected', 'loadings': 'not rejected',
+     'intercepts': 'not rejected', 'residuals': 'not rejected'}
+    """
+    _check_options(estimator, missing, longitudinal, people, draws)
+    factors = _factors(items, model)
+    columns = list(dict.fromkeys(item for members in factors.values() for item in members))
+    blocks, notes = _blocks(items[columns], groups)
+    if longitudinal and people is not None:
+        blocks, more = _linked(blocks, people, missing)
+        notes += more
+    else:
+        _refuse_same_people(blocks, people)
+    if missing == "listwise":
+        blocks, more = _complete(blocks)
+        notes += more
+    if estimator in _ORDINAL:
+        blocks, more = _joined(blocks)
+        notes += more
+    data = _data(blocks, factors, estimator, missing, waves=longitudinal)
+    steps = _climb(data, partial=partial)
+    table = _table(steps)
+    rates = _error_rates(data, draws, seed, progress) if draws else None
+    effects = _effects(data) if effect_sizes else _no_effects()
+    last = [step for step in steps if step.verdict in (_REFERENCE, _HOLDS, _NOT_TESTABLE)][-1]
+    return Invariance(
+        title=f"Measurement invariance over {'waves' if longitudinal else 'groups'} ({', '.join(data.ladder.blocks)})",
+        table=table,
+        method=_method(data, longitudinal, draws, seed),
+        notes=(*notes, *_step_notes(data, steps), *_improper(steps)),
+        released=_released(data, steps),
+        cutoffs=_cutoffs(steps, rates),
+        effect_sizes=effects,
+        parameters=pd.DataFrame(
+            {"estimate": last.fit.parameters, "se": last.fit.standard_errors},
+            index=pd.Index(last.fit.model.names, name="parameter"),
+        ),
+    )
+
+
+def _check_options(estimator: str, missing: str, longitudinal: bool, people: pd.Series | None, draws: int) -> None:
+    if estimator not in ("WLSMV", "ULSMV", "ML", "MLR"):
+        raise ValueError(f"estimator must be 'WLSMV', 'ULSMV', 'ML' or 'MLR', got {estimator!r}")
+    if missing not in ("listwise", "fiml"):
+        raise ValueError(f"missing must be 'listwise' or 'fiml', got {missing!r}")
+    if missing == "fiml" and estimator in _ORDINAL:
+        raise ValueError(
+            f"missing='fiml' needs estimator='MLR' or 'ML': {estimator} fits correlations, which full information "
+            "is not used for; use 'listwise', or treat the answers as continuous"
+        )
+    if longitudinal and people is None:
+        raise ValueError(
+            "waves of the same people need `people`, who gave each response: two waves are never compared as if they "
+            "were independent groups"
+        )
+    if draws < 0:
+        raise ValueError(f"draws must be 0 or more, got {draws}")
+
+
+def _factors(items: pd.DataFrame, model: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:
+    if not isinstance(model, Mapping) or not model:
+        raise ValueError(f"model must map each factor to its items, such as {{'trust': ['t1', 't2']}}; got {model!r}")
+    factors = {str(name): tuple(dict.fromkeys(members)) for name, members in model.items()}
+    wanted = dict.fromkeys(item for members in factors.values() for item in members)
+    columns = [str(name) for name in items.columns]
+    absent = [name for name in wanted if name not in items.columns]
+    if absent:
+        close = {name: get_close_matches(str(name), columns, n=1) for name in absent}
+        words = ", ".join(f"{name}{f' (is {near[0]} meant?)' if near else ''}" for name, near in close.items())
+        raise ValueError(f"the answers have no columns {words}: correct the names in `model`")
+    short = [name for name, members in factors.items() if len(members) < (3 if len(factors) == 1 else 2)]
+    if short:
+        raise ValueError(f"a factor needs at least 3 items, or 2 beside other factors; too few: {', '.join(short)}")
+    return factors
+
+
+def _blocks(items: pd.DataFrame, groups: pd.Series) -> tuple[dict[str, pd.DataFrame], tuple[str, ...]]:
+    """Take answers as numbers, by block; those without a block are left out."""
+    if not groups.index.equals(items.index):
+        raise ValueError("groups must stand on the index of the items: one value for each response, in their order")
+    numbers = numeric_answers(items)
+    known = groups.notna()
+    notes: tuple[str, ...] = ()
+    if not known.all():
+        notes = (f"{int((~known).sum())} of {len(items)} responses have no group and are left out.",)
+    found = groups[known]
+    order = found.cat.categories if isinstance(found.dtype, pd.CategoricalDtype) else found.unique()
+    blocks = {str(each): numbers[known & (groups == each).fillna(value=False)] for each in order}
+    blocks = {name: frame for name, frame in blocks.items() if len(frame)}
+    if len(blocks) < 2:
+        raise ValueError(f"at least 2 groups are needed to compare, got {', '.join(blocks) or 'none'}")
+    return blocks, notes
+
+
+def _complete(blocks: Mapping[str, pd.DataFrame]) -> tuple[dict[str, pd.DataFrame], tuple[str, ...]]:
+    kept = {name: frame.dropna() for name, frame in blocks.items()}
+    total, left = sum(map(len, blocks.values())), sum(map(len, kept.values()))
+    notes = (f"{total - left} of {total} responses have a gap and are left out (listwise).",) if left < total else ()
+    return kept, notes
+
+
+def _refuse_same_people(blocks: Mapping[str, pd.DataFrame], people: pd.Series | None) -> None:
+    if people is None:
+        return
+    met = [set(people.reindex(frame.index).dropna()) for frame in blocks.values()]
+    twice = len(set().union(*met)) < sum(map(len, met))
+    if twice:
+        raise ValueError(
+            "some people are in more than one group: these are waves of the same people, so that `longitudinal=True` "
+            "is needed"
+        )
+
+
+def _linked(
+    blocks: Mapping[str, pd.DataFrame], people: pd.Series, missing: MissingAnswers
+) -> tuple[dict[str, pd.DataFrame], tuple[str, ...]]:
+    """Give every wave the same people in the same order."""
+    notes = []
+    waves = {}
+    for name, frame in blocks.items():
+        who = people.reindex(frame.index)
+        if who.isna().any():
+            notes.append(f"{int(who.isna().sum())} responses of {name} belong to nobody known and are left out.")
+        mine = frame[who.notna()].set_axis(pd.Index(who[who.notna()], name="person"))
+        if mine.index.has_duplicates:
+            many = mine.index[mine.index.duplicated()].nunique()
+            raise ValueError(f"{many} people gave more than one response in {name}: keep one of each person and wave")
+        waves[name] = mine.dropna(how="all") if missing == "fiml" else mine.dropna()
+    everyone = pd.Index(list(dict.fromkeys(person for frame in waves.values() for person in frame.index)))
+    always = everyone[np.logical_and.reduce([everyone.isin(frame.index) for frame in waves.values()])]
+    if missing == "fiml":
+        notes.append(f"{len(always)} of {len(everyone)} people answered in every wave; all {len(everyone)} are used.")
+        return {name: frame.reindex(everyone) for name, frame in waves.items()}, tuple(notes)
+    if len(always) < len(everyone):
+        notes.append(
+            f"{len(everyone) - len(always)} of {len(everyone)} people did not answer in full in every wave and are left "
+            "out (linked people only)."
+        )
+    return {name: frame.loc[always] for name, frame in waves.items()}, tuple(notes)
+
+
+def _joined(
+    blocks: Mapping[str, pd.DataFrame],
+) -> tuple[dict[str, pd.DataFrame], tuple[str, ...]]:
+    """Join answers that some block never gave with their neighbour towards the middle, in all blocks alike."""
+    notes = []
+    joined = {name: frame.copy() for name, frame in blocks.items()}
+    for item in next(iter(blocks.values())).columns:
+        used = [set(frame[item].dropna().unique()) for frame in blocks.values()]
+        codes = sorted(set().union(*used))
+        middle = (codes[0] + codes[-1]) / 2
+        target = {code: code for code in codes}
+        told = []
+        while lacking := [code for code in sorted(set(target.values())) if not all(code in each for each in used)]:
+            # From the ends inwards, so that what is joined can be joined again.
+            code = max(lacking, key=lambda each: abs(each - middle))
+            left = sorted(set(target.values()))
+            place = left.index(code)
+            inwards = place + 1 if (code < middle and place + 1 < len(left)) or place == 0 else place - 1
+            if len(left) < 3:
+                raise ValueError(
+                    f"the groups share too few answers to {item} to compare it (answers given: "
+                    f"{'; '.join(', '.join(f'{c:g}' for c in sorted(each)) for each in used)}): leave the item out"
+                )
+            target = {own: left[inwards] if to == code else to for own, to in target.items()}
+            used = [{left[inwards] if each == code else each for each in own} for own in used]
+            told.append(f"{code:g} with {left[inwards]:g}")
+        if told:
+            notes.append(f"{item}: answer {', '.join(told)}")
+            for frame in joined.values():
+                frame[item] = frame[item].map(target)
+    if not notes:
+        return joined, ()
+    return joined, (f"Answers that some group never gave are joined in all ({'; '.join(notes)}).",)
+
+
+def _data(
+    blocks: Mapping[str, pd.DataFrame],
+    factors: Mapping[str, tuple[str, ...]],
+    estimator: Estimator,
+    missing: MissingAnswers,
+    *,
+    waves: bool,
+) -> _Data:
+    few = [f"{name} has {len(frame)}" for name, frame in blocks.items() if len(frame) < _FEWEST]
+    if few:
+        raise ValueError(
+            f"at least {_FEWEST} people in every group are needed, but {', '.join(few)}: leave it out or join it"
+        )
+    columns = list(next(iter(blocks.values())).columns)
+    place = {item: position for position, item in enumerate(columns)}
+    ordered = estimator in _ORDINAL
+    frames = list(blocks.values())
+    if waves:
+        frames = [pd.concat([frame.add_suffix(f" [{name}]") for name, frame in blocks.items()], axis=1)]
+    moments = tuple(ordinal_moments(frame) for frame in frames) if ordered else ()
+    cuts: tuple[int, ...] = ()
+    if ordered:
+        cuts = tuple(len(each) for each in moments[0].thresholds[: len(columns)])
+    ladder = Ladder(
+        items=tuple(map(str, columns)),
+        factors={name: tuple(place[item] for item in members) for name, members in factors.items()},
+        blocks=tuple(blocks),
+        thresholds=cuts,
+        waves=waves,
+    )
+    return _Data(
+        ladder=ladder,
+        estimator=estimator,
+        missing=missing,
+        moments=moments,
+        frames=tuple(frames),
+        blocks=tuple(blocks.values()),
+    )
+
+
+def _fitted(data: _Data, model: Model, start: Mapping[str, float] | None, step: str) -> Fit:
+    try:
+        if data.ordered:
+            weights: Any = _ORDINAL[data.estimator]
+            return least_squares.fit_least_squares(data.moments, model, weights=weights, start=start)
+        return normal_theory.fit_normal(
+            data.frames, model, robust=data.estimator == "MLR", missing=data.missing, means=True, start=start
+        )
+    except FitError as trouble:
+        raise FitError(f"step {step}: {trouble}") from trouble
+
+
+def _baseline(data: _Data) -> Fit:
+    if data.ordered:
+        weights: Any = _ORDINAL[data.estimator]
+        return least_squares.fit_independence(data.moments, weights=weights)
+    return normal_theory.fit_independence(data.frames, robust=data.estimator == "MLR", missing=data.missing, means=True)
+
+
+def _test(fit: Fit) -> ModelTest:
+    if isinstance(fit, least_squares.LeastSquaresFit):
+        if not fit.df:
+            return ModelTest(statistic=fit.chi2, df=0)
+        return ModelTest(
+            statistic=fit.chi2, df=fit.df, scaling="mean and variance", factor=fit.scaling_factor, shift=fit.shift
+        )
+    if fit.robust and fit.df:
+        return ModelTest(statistic=fit.chi2, df=fit.df, scaling="mean", factor=fit.scaling_factor)
+    return ModelTest(statistic=fit.chi2, df=fit.df)
+
+
+def _indices(data: _Data, fit: Fit, baseline: Fit) -> dict[str, float]:
+    groups = len(fit.model.groups)
+    # Least squares multiplies its discrepancy by n − 1, and RMSEA divides by what the chi-square was multiplied by.
+    n = sum(fit.n) - (groups if data.ordered else 0)
+    found = incremental_and_absolute(_test(fit), _test(baseline), n=n, groups=groups)
+    return found | {"srmr": _srmr(fit), "npar": float(len(fit.model.names))}
+
+
+def _srmr(fit: Fit) -> float:
+    if isinstance(fit, least_squares.LeastSquaresFit):
+        implied = []
+        for group, (moments, parts) in enumerate(zip(fit.moments, fit.estimates, strict=True)):
+            size = len(moments.items)
+            own = np.eye(size)
+            pairs = np.triu_indices(size, 1)
+            own[pairs] = ordinal_statistics(fit.model, group, parts)[-pairs[0].size :]
+            implied.append(own + np.triu(own, 1).T)
+        return srmr([moments.correlations for moments in fit.moments], implied, n=fit.n)
+    return srmr(
+        fit.sample_covariances,
+        fit.implied,
+        n=fit.n,
+        means=[own - implied_mean(parts) for own, parts in zip(fit.sample_means, fit.estimates, strict=True)],
+    )
+
+
+def _compared(free: Fit, restricted: Fit) -> tuple[float, int, float]:
+    if restricted.df == free.df:
+        return np.nan, 0, np.nan
+    found: Any
+    if isinstance(free, least_squares.LeastSquaresFit) and isinstance(restricted, least_squares.LeastSquaresFit):
+        found = least_squares.difference_test(free, restricted)
+    elif isinstance(free, normal_theory.NormalFit) and isinstance(restricted, normal_theory.NormalFit):
+        found = normal_theory.difference_test(free, restricted)
+    else:  # never: both come from one estimator
+        raise TypeError("two fits of different estimators cannot be compared")
+    return found.statistic, found.df, found.p
+
+
+def _steps_of(ladder: Ladder) -> dict[str, tuple[tuple[str, ...], bool]]:
+    """Return what is equal in each step, and whether the step is a model of its own.
+
+    With two answers to an item its threshold, loading and intercept have no unit apart from each other (Wu &
+    Estabrook, 2016): only all three together restrict anything.
+    """
+    together = bool(ladder.thresholds) and min(ladder.thresholds) == 1
+    return {
+        name: (equal, not (together and name in ("thresholds", "loadings"))) for name, equal in ladder.steps.items()
+    }
+
+
+def _climb(data: _Data, *, partial: bool) -> list[_Step]:
+    """Fit every step, from the freest to the strictest, and judge it."""
+    baseline = _baseline(data)
+    rescued: tuple[str, ...] = ()
+    while True:
+        steps = _judged(_fitted_steps(data, baseline, rescued))
+        rejected = [step.name for step in steps if step.verdict == _REJECTED and step.name not in rescued]
+        if not partial or not rejected:
+            return steps
+        # Holm's correction needs the tests of all steps, and those after a release change with it.
+        rescued += (rejected[0],)
+
+
+def _fitted_steps(data: _Data, baseline: Fit, rescued: tuple[str, ...]) -> list[_Step]:
+    """Fit every step; those named in ``rescued`` are followed by a partial model, where one can be found."""
+    steps: list[_Step] = []
+    released: frozenset[Released] = frozenset()
+    for name, (equal, own_model) in _steps_of(data.ladder).items():
+        before = steps[-1] if steps else None
+        if not own_model and before is not None:
+            steps.append(replace(before, name=name, difference=(np.nan, 0, np.nan)))
+            continue
+        step = _taken(data, name, equal, released, before, baseline)
+        steps.append(step)
+        if name in rescued and before is not None:
+            found = _partial(data, before, step, baseline)
+            if found is not None:
+                released = found.released
+                steps.append(found)
+    return steps
+
+
+def _taken(
+    data: _Data, name: str, equal: tuple[str, ...], released: frozenset[Released], before: _Step | None, baseline: Fit
+) -> _Step:
+    start = None if before is None else data.ladder.known(before.fit.model.names, before.fit.parameters.tolist())
+    fit = _fitted(data, data.ladder.model(equal, released), start, name)
+    return _Step(
+        name=name,
+        equal=equal,
+        released=released,
+        fit=fit,
+        indices=_indices(data, fit, baseline),
+        difference=(np.nan, 0, np.nan) if before is None else _compared(before.fit, fit),
+    )
+
+
+def _judged(steps: Sequence[_Step]) -> list[_Step]:
+    """Give each step its verdict; a step after a rejected one is not judged."""
+    adjusted = _adjusted(steps)
+    judged: list[_Step] = []
+    stopped = False
+    for position, step in enumerate(steps):
+        rescued = position + 1 < len(steps) and steps[position + 1].name.endswith(_PARTIAL)
+        if not position:
+            verdict = _REFERENCE
+        elif step.name.endswith(_PARTIAL):
+            verdict = _HOLDS
+        elif stopped:
+            verdict = _NOT_JUDGED
+        elif not step.difference[1]:
+            verdict = _NOT_TESTABLE
+        else:
+            verdict = _REJECTED if adjusted[position] < _ALPHA else _HOLDS
+        stopped = stopped or (verdict == _REJECTED and not rescued)
+        judged.append(replace(step, verdict=verdict))
+    return judged
+
+
+_PARTIAL = " (partial)"
+
+
+def _adjusted(steps: Sequence[_Step]) -> Matrix:
+    """Holm-adjusted p of the steps' tests; a partial model's own test, which chose it, is no test."""
+    p = pd.Series([np.nan if step.name.endswith(_PARTIAL) else step.difference[2] for step in steps])
+    return np.asarray(holm(p))
+
+
+def _partial(data: _Data, before: _Step, step: _Step, baseline: Fit) -> _Step | None:
+    """Let go one parameter after the other, each time the one with the largest score test; None if in vain."""
+    kind = step.equal[-1]
+    if data.ordered and kind == "intercepts" and min(data.ladder.thresholds) == 1:
+        return None
+    current = step
+    while current.difference[1] and current.difference[2] < _ALPHA:
+        candidates = [each for each in data.ladder.releasable(kind) if each not in current.released]
+        if kind == "intercepts":
+            held = {each.item for each in current.released if each.kind == "thresholds"}
+            candidates = [each for each in candidates if each.item not in held]
+        candidates = [each for each in candidates if _may_go(data.ladder, current.released, each)]
+        if not candidates:
+            return None
+        tests = [_worst(current.fit, data.ladder, each) for each in candidates]
+        at = int(np.argmax([statistic for statistic, _ in tests]))
+        trail = current.trail
+        released = current.released | {candidates[at]}
+        current = _taken(data, step.name + _PARTIAL, step.equal, released, before, baseline)
+        current = replace(current, trail=(*trail, (candidates[at], *tests[at], current.difference[2])))
+    return current
+
+
+def _may_go(ladder: Ladder, released: frozenset[Released], candidate: Released) -> bool:
+    """Whether two items of each factor stay equal without it, as many as hold a factor's scale in place."""
+    gone = {each.item for each in released if each.kind == candidate.kind} | {candidate.item}
+    return all(len(set(members) - gone) >= 2 for members in ladder.factors.values() if candidate.item in members)
+
+
+def _scores(fit: Fit, ladder: Ladder, candidate: Released) -> tuple[Matrix, Matrix]:
+    elements = ladder.elements(candidate)
+    if isinstance(fit, least_squares.LeastSquaresFit):
+        tests = least_squares.modification_indices(fit, elements)
+    else:
+        tests = normal_theory.modification_indices(fit, elements)
+    return tests.statistic, tests.change
+
+
+def _worst(fit: Fit, ladder: Ladder, candidate: Released) -> tuple[float, float]:
+    """Largest score test of the elements that go together, and the expected change of that one."""
+    statistic, change = _scores(fit, ladder, candidate)
+    statistic = np.nan_to_num(statistic)
+    at = int(np.argmax(statistic))
+    return float(statistic[at]), float(change[at])
+
+
+def _table(steps: Sequence[_Step]) -> pd.DataFrame:
+    adjusted = _adjusted(steps)
+    rows = []
+    before: _Step | None = None
+    for step, p_adjusted in zip(steps, adjusted, strict=True):
+        own = step.indices
+        row: dict[str, Any] = {
+            name: own[name]
+            for name in ("npar", "chisq", "df", "p", "chisq_scaled", "p_scaled", "cfi", "tli", "rmsea", "srmr")
+            if name in own
+        }
+        row |= {name: own[name] for name in ("cfi_scaled", "tli_scaled", "rmsea_scaled") if name in own}
+        row["npar"], row["df"] = int(own["npar"]), int(own["df"])
+        row |= {
+            "difference": step.difference[0],
+            "difference_df": step.difference[1] if before is not None else pd.NA,
+            "difference_p": step.difference[2],
+            "p_adjusted": p_adjusted,
+        }
+        for measure in ("cfi", "rmsea", "srmr"):
+            row[f"delta_{measure}"] = (
+                _measure(own, measure) - _measure(before.indices, measure) if before is not None else np.nan
+            )
+        row["verdict"] = step.verdict
+        rows.append(row)
+        if step.verdict != _REJECTED or before is None or not _followed(steps, step):
+            before = step
+    table = pd.DataFrame(rows, index=pd.Index([step.name for step in steps], name="step"))
+    return table.astype({"difference_df": "Int64"})
+
+
+def _followed(steps: Sequence[_Step], step: _Step) -> bool:
+    """Whether a partial model stands in for a rejected step."""
+    return any(other.name == step.name + _PARTIAL for other in steps)
+
+
+def _measure(indices: Mapping[str, float], measure: str) -> float:
+    """Return the scaled index where there is one: only they follow the test that was made."""
+    return float(indices.get(f"{measure}_scaled", indices[measure]))
+
+
+def _released(data: _Data, steps: Sequence[_Step]) -> pd.DataFrame:
+    trail = [(step.name, *each) for step in steps for each in step.trail]
+    keys = [(name, data.ladder.words(what)) for name, what, *_ in trail]
+    rows = [numbers for _, _, *numbers in trail]
+    return pd.DataFrame(
+        rows, index=_index(keys, "step", "parameter"), columns=["statistic", "change", "p"], dtype=float
+    )
+
+
+def _index(keys: list[tuple[str, str]], first: str, second: str) -> pd.MultiIndex:
+    arrays = [[key[0] for key in keys], [key[1] for key in keys]]
+    return pd.MultiIndex.from_arrays(arrays, names=[first, second])
+
+
+def _cutoffs(steps: Sequence[_Step], rates: pd.DataFrame | None) -> pd.DataFrame:
+    table = _table(steps)
+    keys, rows = [], []
+    for step in table.index[1:]:
+        if not table.loc[step, "difference_df"]:
+            continue
+        for column, _, limit, source in _RULES:
+            value = float(table.loc[step, column])
+            beyond = value < limit if limit < 0 else value > limit
+            rate = np.nan if rates is None or step not in rates.index else float(rates.loc[step, source])
+            keys.append((step, source))
+            rows.append({"index": column, "limit": limit, "value": value, "exceeded": beyond, "error_rate": rate})
+    columns = ["index", "limit", "value", "exceeded", "error_rate"]
+    return pd.DataFrame(rows, index=_index(keys, "step", "rule"), columns=columns)
+
+
+def _error_rates(data: _Data, draws: int, seed: int, progress: bool) -> pd.DataFrame:
+    """Share of samples from equal blocks of these sizes in which each cut-off is exceeded."""
+    rng = np.random.default_rng(seed)
+    strictest = list(data.ladder.steps.values())[-1]
+    truth = _fitted(data, data.ladder.model(strictest), None, "equal groups")
+    counts: list[dict[tuple[str, str], bool]] = []
+    for _ in tqdm(range(draws), disable=not progress, desc="equal groups", leave=False):
+        try:
+            sample = _resampled(data, truth, rng)
+            table = _table(_climb(sample, partial=False))
+        except ValueError:  # a sample in which an answer or a model is lost counts for nothing
+            continue
+        found = {}
+        for step in table.index[1:]:
+            for column, _, limit, source in _RULES:
+                value = float(table.loc[step, column])
+                found[step, source] = value < limit if limit < 0 else value > limit
+        counts.append(found)
+    if not counts:
+        raise ValueError("no simulated data set could be fitted: the model is too large for groups of these sizes")
+    shares = pd.DataFrame(counts).mean()
+    shares.index = pd.MultiIndex.from_tuples(shares.index, names=["step", "rule"])
+    return shares.unstack()
+
+
+def _resampled(data: _Data, fit: Fit, rng: np.random.Generator) -> _Data:
+    """Draw new answers of every block from a model in which all blocks measure alike."""
+    items = len(data.ladder.items)
+    frames = {}
+    everyone: dict[int, Matrix] = {}
+    for block, (name, frame) in enumerate(zip(data.ladder.blocks, data.blocks, strict=True)):
+        group, first, _, cut = data.ladder.place(block)
+        parts = fit.estimates[group]
+        if group not in everyone:  # waves are drawn together, once
+            mean, covariance = implied_mean(parts), implied_covariance(parts)
+            everyone[group] = rng.multivariate_normal(mean, covariance, size=len(frame))
+        values = everyone[group][:, first : first + items]
+        if data.ordered:
+            ends = cut + np.cumsum([0, *data.ladder.thresholds])
+            values = np.column_stack(
+                [
+                    np.searchsorted(parts.thresholds[ends[item] : ends[item + 1]], values[:, item])
+                    for item in range(items)
+                ]
+            )
+        frames[name] = pd.DataFrame(np.asarray(values, dtype=float), columns=frame.columns)
+        if data.missing == "fiml":
+            frames[name] = frames[name].mask(frame.isna().to_numpy())
+    joined = _joined(frames)[0] if data.ordered else frames
+    names = list(data.blocks[0].columns)
+    factors = {factor: tuple(names[item] for item in members) for factor, members in data.ladder.factors.items()}
+    return _data(joined, factors, data.estimator, data.missing, waves=data.ladder.waves)
+
+
+def _no_effects() -> pd.DataFrame:
+    return pd.DataFrame([], index=_index([], "item", "block"), columns=["dmacs", "difference", "sd"], dtype=float)
+
+
+def _effects(data: _Data) -> pd.DataFrame:
+    """Compare the expected answers to each item while all others are held equal."""
+    ladder = data.ladder
+    equal = tuple(kind for kind in list(ladder.steps.values())[-1] if kind != "residuals")
+    whole = _fitted(data, ladder.model(equal), None, "effect sizes")
+    start = ladder.known(whole.model.names, whole.parameters.tolist())
+    rows, keys = [], []
+    for item, name in enumerate(ladder.items):
+        own = [each for kind in equal for each in ladder.releasable(kind) if each.item == item]
+        fit = _fitted(data, ladder.model(equal, frozenset(own)), start, f"effect size of {name}")
+        for block in range(1, len(ladder.blocks)):
+            answers = [data.blocks[at].iloc[:, item].dropna() for at in (0, block)]
+            sd = float(np.sqrt(sum(a.var() * (len(a) - 1) for a in answers) / (sum(map(len, answers)) - 2)))
+            squared, mean = _expected_difference(data, fit, item, block)
+            rows.append((np.sqrt(squared) / sd, mean, sd))
+            keys.append((name, ladder.blocks[block]))
+    return pd.DataFrame(rows, index=_index(keys, "item", "block"), columns=["dmacs", "difference", "sd"])
+
+
+def _expected_difference(data: _Data, fit: Fit, item: int, block: int) -> tuple[float, float]:
+    """Mean square and mean of (expected answer in a block − in the first), over the block's factor."""
+    ladder = data.ladder
+    where = [ladder.place(at) for at in (0, block)]
+    parts = [fit.estimates[group] for group, _, _, _ in where]
+    rows = [items + item for _, items, _, _ in where]
+    columns = [np.arange(len(ladder.factors)) + factors for _, _, factors, _ in where]
+    loadings = [p.loadings[row, at] for p, row, at in zip(parts, rows, columns, strict=True)]
+    later = parts[1]
+    mean, covariance = later.factor_means[columns[1]], later.factor_covariance[np.ix_(columns[1], columns[1])]
+    nodes, weights = np.polynomial.hermite_e.hermegauss(_NODES)
+    weights = weights / weights.sum()
+    if len({tuple(each != 0) for each in loadings}) > 1 or int((loadings[1] != 0).sum()) > 1:
+        # An item of several factors: both expectations move along the direction of the later block's loadings.
+        spread = float(np.sqrt(loadings[1] @ covariance @ loadings[1]))
+        direction = covariance @ loadings[1] / spread
+        factors = mean + nodes[:, None] * direction
+    else:
+        at = int(np.argmax(loadings[1] != 0))
+        factors = np.tile(mean, (nodes.size, 1))
+        factors[:, at] += nodes * np.sqrt(covariance[at, at])
+    first, second = (
+        _expected_answer(data, p, row, item, factors @ own) for p, row, own in zip(parts, rows, loadings, strict=True)
+    )
+    return float(weights @ (second - first) ** 2), float(weights @ (second - first))
+
+
+def _expected_answer(data: _Data, parts: Parts[Matrix], row: int, item: int, common: Matrix) -> Matrix:
+    """Give the expected answer to an item, in its own codes, where its factors contribute so much."""
+    behind = parts.intercepts[row] + common
+    if not data.ordered:
+        return np.asarray(behind)
+    model_items = np.repeat(np.arange(len(data.ladder.items)), data.ladder.thresholds)
+    start = row - item
+    mine = np.flatnonzero(model_items == item) + (start // len(data.ladder.items)) * model_items.size
+    above = stats.norm.sf((parts.thresholds[mine] - behind[:, None]) / np.sqrt(parts.error_covariance[row, row]))
+    codes = np.sort(data.blocks[0].iloc[:, item].dropna().unique())
+    return np.asarray(codes[0] + above @ np.diff(codes))
+
+
+def _method(data: _Data, longitudinal: bool, draws: int, seed: int) -> str:
+    many = ", ".join(f"{name} {len(frame)}" for name, frame in zip(data.ladder.blocks, data.blocks, strict=True))
+    kind = (
+        "configural, thresholds, loadings, intercepts and residuals (Wu & Estabrook, 2016) of polychoric correlations"
+        if data.ordered
+        else "configural, metric, scalar and strict (Meredith, 1993) of means and covariances"
+    )
+    test = {
+        "WLSMV": "by diagonally weighted least squares; steps by Satorra's (2000) scaled and shifted difference test",
+        "ULSMV": "by unweighted least squares; steps by Satorra's (2000) scaled and shifted difference test",
+        "ML": "by maximum likelihood; steps by likelihood-ratio tests",
+        "MLR": "by maximum likelihood with robust tests; steps by Satorra and Bentler's (2001) scaled difference",
+    }[data.estimator]
+    people = f"{len(data.frames[0])} people in {len(data.blocks)} waves" if longitudinal else f"people: {many}"
+    gaps = "full-information maximum likelihood" if data.missing == "fiml" else "listwise"
+    simulated = (
+        f" Error rates of cut-offs from {draws} simulated data sets of equal blocks (seed {seed})." if draws else ""
+    )
+    return (
+        f"Measurement invariance, {kind}, {test} with Holm's (1979) correction over steps; {people}; missing answers: "
+        f"{gaps}.{simulated}"
+    )
+
+
+def _step_notes(data: _Data, steps: Sequence[_Step]) -> tuple[str, ...]:
+    notes = [
+        "The verdict rests on the step tests alone. “Not rejected” is no proof of equality: a small group rejects little.",
+        "Cut-offs of ΔCFI and ΔRMSEA were derived for maximum likelihood with large groups; how often they are exceeded "
+        "by chance at this n is in `cutoffs` (ask for `draws`).",
+    ]
+    if data.ordered and min(data.ladder.thresholds) == 1:
+        notes.append(
+            "With two answers to an item, thresholds, loadings and intercepts cannot be tested apart: the step "
+            "intercepts tests all three together."
+        )
+    elif data.ordered and max(data.ladder.thresholds) == 2:
+        notes.append("With three answers to every item equal thresholds restrict nothing: that step is not testable.")
+    rejected = [step.name for step in steps if step.verdict == _REJECTED]
+    if rejected:
+        notes.append(f"After {rejected[0]} was rejected, later steps without partial release are not judged.")
+    if any(step.released for step in steps):
+        notes.append(
+            "Parameters were let go after a look at the data: the p values of partial models are too large, and what was "
+            "let go needs a second sample (MacCallum, Roznowski & Necowitz, 1992)."
+        )
+    small = [name for name, frame in zip(data.ladder.blocks, data.blocks, strict=True) if len(frame) < 100]
+    if small:
+        notes.append(f"Fewer than 100 people in {', '.join(small)}: structure needs more (Terwee et al., 2007).")
+    if data.ordered:
+        notes.append(
+            "CFI, TLI and RMSEA are the scaled ones where a difference is formed; robust ones do not exist with equal "
+            "thresholds, and information criteria do not exist for least squares."
+        )
+    return tuple(notes)
+
+
+def _improper(steps: Sequence[_Step]) -> tuple[str, ...]:
+    notes = []
+    for step in steps:
+        for parts in step.fit.estimates:
+            if np.diag(parts.error_covariance).min() < 0:
+                notes.append(f"Step {step.name} has a negative residual variance (Heywood case): read it with caution.")
+                break
+    return tuple(notes)
