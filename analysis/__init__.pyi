@@ -8,14 +8,13 @@ from .exploratory import exploratory as exploratory
 from .groups import compare_groups as compare_groups
 from .hypotheses import hypothesis_tests as hypothesis_tests
 from .hypotheses import known_groups as known_groups
-from .hypotheses import measurement_properties as measurement_properties
-from .hypotheses import responsiveness as responsiveness
 from .imputation import impute as impute
 from .imputation import pool as pool
 from .imputation import pooled as pooled
 from .invariance import invariance as invariance
 from .irt import graded_response as graded_response
-from .irt import item_functioning as item_functioning
+from .item_functioning import item_functioning as item_functioning
+from .measurement_properties import measurement_properties as measurement_properties
 from .ordinal import polychoric as polychoric
 from .ordinal import polyserial as polyserial
 from .patterns import littles_test as littles_test
@@ -24,6 +23,7 @@ from .quality import screen_responses as screen_responses
 from .reliability import cronbach_alpha as cronbach_alpha
 from .reliability import reliability as reliability
 from .report import run_report as run_report
+from .responsiveness import responsiveness as responsiveness
 from .result import Result as Result
 from .retest import retest as retest
 from .retest import team_agreement as team_agreement

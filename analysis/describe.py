@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from analysis.result import Result
+from analysis.sentences import some_of
 
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
@@ -204,7 +205,7 @@ def floor_ceiling(
     outside = (values < lowest - slack) | (values > highest + slack)
     if outside.any():
         raise ValueError(
-            f"Scores outside `low` to `high`: {_listed(scores.columns[outside.any(axis=0)])}. Give the range "
+            f"Scores outside `low` to `high`: {some_of(scores.columns[outside.any(axis=0)])}. Give the range "
             "of the metric that was scored (1–5 or 0–100)."
         )
     by = _matched_groups(scores, groups)
@@ -222,7 +223,7 @@ def floor_ceiling(
     table["ceiling_flagged"] = table["percent_ceiling"] > _EXTREME
     notes = [
         f"Over {_EXTREME:g} % at the {name} value (Terwee et al., 2007): "
-        f"{_listed(_labels(table.index[table[column]]))}."
+        f"{some_of(_labels(table.index[table[column]]))}."
         for name, column in (("lowest", "floor_flagged"), ("highest", "ceiling_flagged"))
         if table[column].any()
     ]
@@ -249,7 +250,7 @@ def _numbers(frame: pd.DataFrame, *, whole: bool = True) -> Floats:
     if frame.index.has_duplicates or frame.columns.has_duplicates:
         doubled = [*frame.index[frame.index.duplicated()], *frame.columns[frame.columns.duplicated()]]
         raise ValueError(
-            f"Each row and each column must be there once; doubled: {_listed(doubled)}. Rename or remove them."
+            f"Each row and each column must be there once; doubled: {some_of(doubled)}. Rename or remove them."
         )
     text = [
         name
@@ -258,14 +259,14 @@ def _numbers(frame: pd.DataFrame, *, whole: bool = True) -> Floats:
     ]
     if text:
         raise ValueError(
-            f"Values must be numbers or missing; text was found in: {_listed(text)}. Turn it into codes first."
+            f"Values must be numbers or missing; text was found in: {some_of(text)}. Turn it into codes first."
         )
     values: Floats = frame.astype("Float64").to_numpy(dtype=np.float64, na_value=np.nan)
     broken = (~np.isnan(values) & (values != np.round(values))).any(axis=0) if whole else np.isinf(values).any(axis=0)
     if broken.any():
         kind = "whole numbers" if whole else "finite"
         raise ValueError(
-            f"Values must be {kind}; others were found in: {_listed(frame.columns[broken])}. Correct them first."
+            f"Values must be {kind}; others were found in: {some_of(frame.columns[broken])}. Correct them first."
         )
     return values
 
@@ -277,7 +278,7 @@ def _same_shape(frame: pd.DataFrame, answers: pd.DataFrame, name: str) -> pd.Dat
         if len(strange) or got.has_duplicates:
             raise ValueError(
                 f"`{name}` must have the {kind} of `answers`, each once; they differ in: "
-                f"{_listed(strange) or 'doubled ones'}. It has {len(got)}, `answers` has {len(want)}."
+                f"{some_of(strange) or 'doubled ones'}. It has {len(got)}, `answers` has {len(want)}."
             )
     return frame.reindex(index=answers.index, columns=answers.columns)
 
@@ -311,7 +312,7 @@ def _codes(values: Floats, codes: Sequence[int] | None) -> list[int]:
     strange = np.setdiff1d(found, np.asarray(codes, dtype=np.float64))
     if strange.size:
         raise ValueError(
-            f"Answers must be one of {list(codes)}; found {_listed(f'{code:g}' for code in strange)}. "
+            f"Answers must be one of {list(codes)}; found {some_of(f'{code:g}' for code in strange)}. "
             "Off-scale codes belong in `off_scale`, and are missing in `answers`."
         )
     return sorted(codes)
@@ -325,7 +326,7 @@ def _refuse_contradictions(answers: pd.DataFrame, known: Flags, beside: Flags, w
         if faulty.any():
             rows, columns = np.nonzero(faulty)
             cells = (f"{answers.index[r]}/{answers.columns[c]}" for r, c in zip(rows[:11], columns[:11], strict=True))
-            raise ValueError(f"{int(faulty.sum())} cells have {what}: {_listed(cells)}. Keep one of the two.")
+            raise ValueError(f"{int(faulty.sum())} cells have {what}: {some_of(cells)}. Keep one of the two.")
 
 
 def _background(answers: pd.DataFrame, people: pd.DataFrame | None) -> pd.DataFrame:
@@ -336,7 +337,7 @@ def _background(answers: pd.DataFrame, people: pd.DataFrame | None) -> pd.DataFr
     if len(without) or people.index.has_duplicates:
         raise ValueError(
             f"`people` needs one row for each response; {len(without)} have none"
-            + (f" ({_listed(without)})" if len(without) else " and some have two")
+            + (f" ({some_of(without)})" if len(without) else " and some have two")
             + ". Index it by the response."
         )
     known = [name for name in ("person", "form", "wave", "organisation", "team") if name in people.columns]
@@ -352,7 +353,7 @@ def _bounds(scores: pd.DataFrame, bound: float | Mapping[str, float], name: str)
         return np.full(scores.shape[1], float(bound))
     without = [score for score in scores.columns if score not in bound]
     if without:
-        raise ValueError(f"`{name}` has no value for: {_listed(without)}. Give one for each score.")
+        raise ValueError(f"`{name}` has no value for: {some_of(without)}. Give one for each score.")
     return np.array([bound[score] for score in scores.columns], dtype=np.float64)
 
 
@@ -364,7 +365,7 @@ def _matched_groups(scores: pd.DataFrame, groups: pd.Series | pd.DataFrame | Non
     if len(without) or frame.index.has_duplicates:
         raise ValueError(
             "`groups` needs one row for each response; missing or doubled: "
-            f"{_listed(without) or 'doubled ones'}. Index it by the response."
+            f"{some_of(without) or 'doubled ones'}. Index it by the response."
         )
     matched = frame.loc[scores.index].astype(object)
     return matched.where(matched.notna(), _NOT_STATED)
@@ -414,12 +415,6 @@ def _index(keys: list[tuple[Any, ...]], names: list[str]) -> pd.Index:
 
 def _labels(index: pd.Index) -> list[str]:
     return [" ".join(map(str, key)) if isinstance(key, tuple) else str(key) for key in index]
-
-
-def _listed(names: Iterable[Any], most: int = 10) -> str:
-    found = [str(name) for name in names]
-    more = f" and {len(found) - most} more" if len(found) > most else ""
-    return ", ".join(found[:most]) + more
 
 
 def _item_table(
@@ -550,7 +545,7 @@ def _off_scale_subscales(
     unknown = sorted(set(chain.from_iterable(named.values())) - set(items), key=str)
     if unknown:
         raise ValueError(
-            f"`subscales` names items that are not there: {_listed(unknown)}. Name columns of `answers` alone."
+            f"`subscales` names items that are not there: {some_of(unknown)}. Name columns of `answers` alone."
         )
     by = background[[name for name in ("form",) if name in background]]
     levels, row_of = _levels(by, len(was_asked))
@@ -576,10 +571,10 @@ def _item_notes(table: pd.DataFrame) -> list[str]:
     notes = []
     blank = table["percent_missing"] > _BLANK
     if blank.any():
-        notes.append(f"Left blank by over {_BLANK:g} % and to be reviewed: {_listed(table.index[blank])}.")
+        notes.append(f"Left blank by over {_BLANK:g} % and to be reviewed: {some_of(table.index[blank])}.")
     extremes = [
         f"{int((table[column] > _EXTREME).sum())} of {len(table)} items have over {_EXTREME:g} % at the "
-        f"{name} ({_listed(table.index[table[column] > _EXTREME])})"
+        f"{name} ({some_of(table.index[table[column] > _EXTREME])})"
         for name, column in (("lowest code", "percent_floor"), ("highest code", "percent_ceiling"))
         if (table[column] > _EXTREME).any()
     ]
@@ -590,7 +585,7 @@ def _item_notes(table: pd.DataFrame) -> list[str]:
         )
     empty = table.index[table["n"] == 0]
     if len(empty):
-        notes.append(f"Items without any answer: {_listed(empty)}.")
+        notes.append(f"Items without any answer: {some_of(empty)}.")
     return notes
 
 
@@ -598,5 +593,5 @@ def _subscale_notes(table: pd.DataFrame) -> list[str]:
     if not table["flagged"].any():
         return []
     return [
-        f"Over {_UNABLE:g} % could not judge (our own design rule): {_listed(_labels(table.index[table['flagged']]))}."
+        f"Over {_UNABLE:g} % could not judge (our own design rule): {some_of(_labels(table.index[table['flagged']]))}."
     ]

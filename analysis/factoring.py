@@ -29,6 +29,7 @@ _LEVELS = (0.5, 0.9)
 _AXES_STEPS = 10_000
 _ROTATION_STEPS = 5_000
 _GEOMIN = 0.01
+_COMPLEX_STEP = 1e-100
 # A stack is extracted so many matrices at a time: more would leave the processor's cache.
 _CHUNK = 128
 
@@ -102,7 +103,9 @@ def likelihood_discrepancy(correlations: Matrix, model: Matrix) -> float:
     return float(np.trace(ratio) - np.linalg.slogdet(ratio)[1]) - len(correlations)
 
 
-def extract(correlations: Matrix, n_factors: int, method: Extraction) -> tuple[Matrix, Flags]:
+def extract(
+    correlations: Matrix, n_factors: int, method: Extraction, *, near: Matrix | None = None
+) -> tuple[Matrix, Flags]:
     """Extract unrotated factors.
 
     Parameters
@@ -112,6 +115,9 @@ def extract(correlations: Matrix, n_factors: int, method: Extraction) -> tuple[M
     n_factors : int
         From 1 to `most_factors`.
     method : {"minres", "ml", "principal_axis"}
+    near : (items,) array, optional
+        Uniquenesses near which the minimum is looked for, such as those of the sample whose resamples these are; from
+        the usual starts only where that does not arrive. Principal axes do not use them.
 
     Returns
     -------
@@ -135,8 +141,13 @@ def extract(correlations: Matrix, n_factors: int, method: Extraction) -> tuple[M
     stack = np.asarray(correlations, dtype=float)
     shape, columns = stack.shape[:-2], stack.shape[-1]
     stack = stack.reshape(-1, columns, columns)
-    solve = _principal_axes if method == "principal_axis" else _lowest
-    parts = [solve(stack[start : start + _CHUNK], n_factors, method) for start in range(0, len(stack), _CHUNK)]
+
+    def solve(part: Matrix) -> tuple[Matrix, Flags]:
+        if method == "principal_axis":
+            return _principal_axes(part, n_factors)
+        return _lowest(part, n_factors, method) if near is None else _nearest(part, n_factors, method, near)
+
+    parts = [solve(stack[start : start + _CHUNK]) for start in range(0, len(stack), _CHUNK)]
     pattern = np.concatenate([part for part, _ in parts])
     arrived = np.concatenate([flags for _, flags in parts])
     pattern *= np.where(pattern.sum(axis=1, keepdims=True) < 0, -1.0, 1.0)
@@ -199,11 +210,22 @@ def _lowest(stack: Matrix, n_factors: int, method: str) -> tuple[Matrix, Flags]:
     columns = stack.shape[-1]
     alone = 1 / np.diagonal(np.linalg.inv(stack), axis1=1, axis2=2)
     # Jöreskog's (1963) start, and two that know nothing of the items.
-    starts = [(1 - n_factors / (2 * columns)) * alone, *(np.full_like(alone, level) for level in _LEVELS)]
-    found = [_newton(stack, n_factors, method, start) for start in starts]
-    values = np.array([np.where(arrived, value, np.inf) for _, value, arrived in found])
+    starts = np.array([(1 - n_factors / (2 * columns)) * alone, *(np.full_like(alone, level) for level in _LEVELS)])
+    many = len(starts)
+    pattern, value, arrived = _newton(np.tile(stack, (many, 1, 1)), n_factors, method, starts.reshape(-1, columns))
+    values = np.where(arrived, value, np.inf).reshape(many, -1)
     best = values.argmin(axis=0), np.arange(len(stack))
-    return np.array([pattern for pattern, _, _ in found])[best], np.isfinite(values[best])
+    return pattern.reshape(many, len(stack), columns, n_factors)[best], np.isfinite(values[best])
+
+
+def _nearest(stack: Matrix, n_factors: int, method: str, near: Matrix) -> tuple[Matrix, Flags]:
+    """Search from given uniquenesses; where that does not arrive, from the usual ones."""
+    start = np.broadcast_to(np.clip(near, LEAST_UNIQUENESS, 1.0), stack.shape[:2])
+    pattern, _, arrived = _newton(stack, n_factors, method, start)
+    lost = ~arrived
+    if lost.any():
+        pattern[lost], arrived[lost] = _lowest(stack[lost], n_factors, method)
+    return pattern, arrived
 
 
 def _newton(stack: Matrix, n_factors: int, method: str, start: Matrix) -> tuple[Matrix, Matrix, Flags]:
@@ -288,7 +310,7 @@ def _line_search(
     return reached, values, vectors, stuck
 
 
-def _principal_axes(stack: Matrix, n_factors: int, _method: str) -> tuple[Matrix, Flags]:
+def _principal_axes(stack: Matrix, n_factors: int) -> tuple[Matrix, Flags]:
     left = reduced(stack)
     diagonal = np.arange(stack.shape[-1])
     pattern = np.zeros((*stack.shape[:2], n_factors))
@@ -545,6 +567,8 @@ class SchmidLeimanParts:
     communalities : (…, items) array
         Of the first-order solution. With more than three factors the squared loadings add up to less or more, as far
         as one factor does not explain the correlations of the first-order factors.
+    pattern : (…, items, factors) array
+        Of the first-order solution.
     phi : (…, factors, factors) array
         Correlations of the first-order factors.
     above : (…, factors) array
@@ -554,13 +578,19 @@ class SchmidLeimanParts:
 
     loadings: Matrix
     communalities: Matrix
+    pattern: Matrix
     phi: Matrix
     above: Matrix
     converged: Flags
 
 
 def schmid_leiman_parts(
-    correlations: Matrix, n_factors: int = 3, *, method: Extraction = "minres", rotation: Rotation = "oblimin"
+    correlations: Matrix,
+    n_factors: int = 3,
+    *,
+    method: Extraction = "minres",
+    rotation: Rotation = "oblimin",
+    near: SchmidLeimanParts | None = None,
 ) -> SchmidLeimanParts:
     """Split loadings into a general factor and group factors, all uncorrelated, for one matrix or a stack.
 
@@ -573,6 +603,9 @@ def schmid_leiman_parts(
         factor.
     method, rotation
         Of the first order; an oblique rotation starts from the varimax position.
+    near : SchmidLeimanParts, optional
+        Of one matrix: extraction and rotation start from it. For resamples, whose solutions are to be like that of the
+        sample; also several times faster.
 
     Returns
     -------
@@ -603,9 +636,13 @@ def schmid_leiman_parts(
             f"n_factors must be between 2 and {most_factors(columns)} for a general factor above group factors of "
             f"{columns} items, got {n_factors}"
         )
-    unrotated, arrived = extract(np.asarray(correlations).reshape(-1, columns, columns), n_factors, method)
-    first = rotate(unrotated, "varimax").pattern if rotation in _OBLIQUE else unrotated
-    found = rotate(first, rotation)
+    stack = np.asarray(correlations).reshape(-1, columns, columns)
+    unrotated, arrived = extract(stack, n_factors, method, near=None if near is None else 1 - near.communalities)
+    if near is not None:
+        found = rotate_like(unrotated, rotation, near.pattern)
+    else:
+        first = rotate(unrotated, "varimax").pattern if rotation in _OBLIQUE else unrotated
+        found = rotate(first, rotation)
     pattern, phi = found.pattern, found.phi
     if n_factors == 2:
         between = phi[:, 0, 1]
@@ -626,6 +663,7 @@ def schmid_leiman_parts(
     return SchmidLeimanParts(
         loadings=loadings.reshape(*shape, columns, 1 + n_factors),
         communalities=first_order.reshape(*shape, columns),
+        pattern=pattern.reshape(*shape, columns, n_factors),
         phi=phi.reshape(*shape, n_factors, n_factors),
         above=above.reshape(*shape, n_factors),
         converged=(arrived & arrived_above & found.converged).reshape(shape),
@@ -666,3 +704,108 @@ def schmid_leiman_loadings(
     if correlations.ndim == 2 and not parts.converged:
         raise ValueError(f"{n_factors} group factors did not converge: ask for fewer factors or another method")
     return np.where(parts.converged[..., None, None], parts.loadings, np.nan)
+
+
+def minres_gradient(correlations: Matrix, pattern: Matrix, slope: Matrix) -> Matrix:
+    """Carry derivatives of a function of minres loadings back to the correlations.
+
+    Parameters
+    ----------
+    correlations : (items, items) array
+    pattern : (items, factors) array
+        Their minres loadings, in any rotation.
+    slope : (items, factors) array
+        Derivatives by these loadings of a function that no rotation of them changes.
+
+    Returns
+    -------
+    (items, items) array
+        Symmetric G: a small change dR of the correlations changes the function by tr(G dR).
+
+    Notes
+    -----
+    By the implicit function theorem: a change of the correlations moves the uniquenesses such that the slope of minres
+    stays 0, and both move the leading eigenvectors of what is left without them. At a Heywood case the uniqueness stays
+    at its bound.
+
+    Examples
+    --------
+    >>> correlations = np.array([[1, 0.56, 0.48], [0.56, 1, 0.42], [0.48, 0.42, 1]])
+    >>> pattern, _ = extract(correlations, 1, "minres")
+    >>> (minres_gradient(correlations, pattern, np.eye(3)[:, :1]).round(3) + 0.0).tolist()
+    [[0.0, 0.357, 0.417], [0.357, 0.0, -0.476], [0.417, -0.476, 0.0]]
+    """
+    factors = pattern.shape[1]
+    communality = np.sum(pattern**2, axis=1)
+    free = 1 - communality > LEAST_UNIQUENESS
+    uniqueness = np.clip(1 - communality, LEAST_UNIQUENESS, 1.0)
+    values, vectors = _eigen(correlations[None], uniqueness[None], "minres")
+    hessian = _discrepancy(values, vectors, factors, "minres").hessian[0]
+    ours, theirs, left, taken = vectors[0, :, :-factors], vectors[0, :, -factors:], values[0, :-factors], values[0, -factors:]
+    # Loadings by eigenvectors, whatever the rotation of these: theirs' @ pattern turns one into the other.
+    turn = np.linalg.pinv(theirs.T @ pattern)
+    leading = 0.5 * theirs.T @ slope @ turn
+    across = taken / (taken - left[:, None]) * (ours.T @ slope @ turn)
+    through = (theirs @ leading + ours @ across) @ theirs.T
+    through = (through + through.T) / 2
+    # What the uniquenesses pass on; those at a bound pass on nothing.
+    passed = np.zeros(len(correlations))
+    passed[free] = np.linalg.solve(hessian[np.ix_(free, free)], np.diag(through)[free])
+    within = ours.T @ (passed[:, None] * ours)
+    between = -left[:, None] / (taken - left[:, None]) * (ours.T @ (passed[:, None] * theirs))
+    mixed = ours @ between @ theirs.T
+    return np.asarray(through - ours @ within @ ours.T - mixed - mixed.T)
+
+
+def oblique_gradient(
+    unrotated: Matrix, rotated: Matrix, pattern_slope: Matrix, phi_slope: Matrix, rotation: Rotation
+) -> Matrix:
+    """Carry derivatives of a function of an oblique solution back to the loadings before rotation.
+
+    Parameters
+    ----------
+    unrotated, rotated : (items, factors) arrays
+        The second being what `rotate` made of the first.
+    pattern_slope : (items, factors) array
+        Derivatives of the function by the rotated pattern.
+    phi_slope : (factors, factors) array
+        And by the factors' correlations, symmetric: a change dΦ changes it by tr(phi_slope dΦ).
+    rotation : {"oblimin", "geomin"}
+
+    Returns
+    -------
+    (items, factors) array
+
+    Notes
+    -----
+    By the implicit function theorem: axes move such that the criterion's slope along them stays 0 (Jennrich, 1973).
+    Second derivatives of the criterion by a complex step, which is exact to rounding (Squire & Trapp, 1998).
+    """
+    criterion = _OBLIQUE[rotation]
+    factors = unrotated.shape[1]
+    inverse = np.linalg.lstsq(unrotated, rotated, rcond=None)[0].T
+    axes = np.linalg.inv(inverse)
+    axes_slope = 2 * axes @ phi_slope - inverse.T @ pattern_slope.T @ rotated
+
+    def slopes(at: Any) -> tuple[Any, Any]:
+        """Slope of the criterion in the loadings and in the axes, at axes that may be complex."""
+        back = np.linalg.inv(at)
+        pattern = unrotated @ np.swapaxes(back, -1, -2)
+        by_pattern = criterion(pattern)[1]
+        return by_pattern @ back, -np.swapaxes(np.swapaxes(pattern, -1, -2) @ by_pattern @ back, -1, -2)
+
+    # Axes keep their length: each can move at right angles to itself alone.
+    tangents = []
+    for factor, axis in enumerate(axes.T):
+        for direction in np.linalg.svd(axis[None])[2][1:]:
+            tangent = np.zeros((factors, factors))
+            tangent[:, factor] = direction
+            tangents.append(tangent)
+    basis = np.array(tangents)
+    length = np.sum(axes * slopes(axes)[1], axis=0)
+    bent = slopes(axes + 1j * _COMPLEX_STEP * basis)[1].imag / _COMPLEX_STEP - basis * length
+    curvature = np.einsum("aij,bij->ab", basis, bent)
+    moved = np.linalg.solve(curvature, np.einsum("aij,ij->a", basis, axes_slope))
+    along = np.einsum("a,aij->ij", moved, basis)
+    crossed = slopes(axes + 1j * _COMPLEX_STEP * along)[0].imag / _COMPLEX_STEP
+    return np.asarray(pattern_slope @ inverse - crossed)

@@ -16,6 +16,7 @@ from scipy.optimize import elementwise
 from analysis.mixed import contrast, fit_mixed, intraclass, joint_test
 from analysis.multiplicity import holm
 from analysis.result import Result
+from analysis.sentences import listed
 
 Method = Literal["welch", "rank", "ordinal"]
 _Numbers = NDArray[np.float64]
@@ -165,7 +166,7 @@ def compare_groups(
     if nested is not None:
         without = keep & nested.isna().any(axis=1)
         if without.any():
-            notes.append(f"{without.sum()} responses without {_listed(nested.columns)} were left out.")
+            notes.append(f"{without.sum()} responses without {listed(nested.columns)} were left out.")
         keep &= ~without
         nested = nested[keep]
     values, members = values[keep], members[keep].cat.remove_unused_categories()
@@ -245,17 +246,17 @@ def _numeric(scores: pd.DataFrame) -> pd.DataFrame:
         raise ValueError("scores must be a frame, response × score, with at least one column.")
     for axis, what in ((scores.index, "response ids"), (scores.columns, "score names")):
         if not axis.is_unique:
-            raise ValueError(f"The {what} repeat: {_listed(axis[axis.duplicated()].unique())}. Each must be unique.")
+            raise ValueError(f"The {what} repeat: {listed(axis[axis.duplicated()].unique())}. Each must be unique.")
     texts = [name for name in scores.columns if not pd.api.types.is_numeric_dtype(scores[name].dtype)]
     if texts:
-        raise ValueError(f"Scores must be numbers; these columns are not: {_listed(texts)}. Convert or leave them out.")
+        raise ValueError(f"Scores must be numbers; these columns are not: {listed(texts)}. Convert or leave them out.")
     values = pd.DataFrame(
         {name: scores[name].to_numpy(dtype=float, na_value=np.nan) for name in scores.columns},
         index=scores.index,
     )
     infinite = [name for name in values.columns if np.isinf(values[name]).any()]
     if infinite:
-        raise ValueError(f"Scores must be finite; infinite values are in {_listed(infinite)}.")
+        raise ValueError(f"Scores must be finite; infinite values are in {listed(infinite)}.")
     return values.rename_axis(columns="score")
 
 
@@ -302,7 +303,7 @@ def _check_sizes(members: pd.Series) -> None:
         found = f"only {sizes.index[0]!r}" if len(sizes) else "none"
         raise ValueError(f"A comparison needs two groups or more; found {found}.")
     if sizes.min() < 2:
-        small = _listed(f"{group} ({size})" for group, size in sizes.items() if size < 2)
+        small = listed(f"{group} ({size})" for group, size in sizes.items() if size < 2)
         raise ValueError(
             f"Each group needs at least two responses; too small: {small}. Merge groups or leave them out."
         )
@@ -332,7 +333,7 @@ def _sizes(members: pd.Series, method: Method) -> str:
         "ordinal": "an odds ratio above 1",
     }[method]
     return (
-        f"Groups: {_listed(sizes)}. The first is compared with the second, so {first} with {second}: {higher} "
+        f"Groups: {listed(sizes)}. The first is compared with the second, so {first} with {second}: {higher} "
         f"means that {first} scored higher."
     )
 
@@ -351,13 +352,13 @@ def _too_little(values: pd.DataFrame, members: pd.Series, method: Method, *, clu
             reasons[score] = "nobody has a value"
         elif len(present) < 2:
             thin = [name for name in members.cat.categories if name not in present]
-            reasons[score] = f"fewer than two values in {_listed(thin)}"
+            reasons[score] = f"fewer than two values in {listed(thin)}"
         elif column.min() == column.max():
             reasons[score] = "everyone has the same value"
         elif method == "welch" and len(still) == len(present):
             reasons[score] = "the values do not vary within the groups"
         elif each_must_vary and still:
-            reasons[score] = f"the values do not vary in {_listed(still)} (method='rank' can compare them)"
+            reasons[score] = f"the values do not vary in {listed(still)} (method='rank' can compare them)"
     return reasons
 
 
@@ -365,7 +366,7 @@ def _note_thin_groups(means: pd.DataFrame, reasons: dict[Any, str], notes: list[
     thin = means.index[means["n"] < 2].to_frame(index=False)
     thin = thin[~thin["score"].isin(list(reasons))]
     if len(thin):
-        named = [f"{group} ({_listed(rows['score'])})" for group, rows in thin.groupby("group", observed=True)]
+        named = [f"{group} ({listed(rows['score'])})" for group, rows in thin.groupby("group", observed=True)]
         notes.append(f"With fewer than two values, left out of the tests of some scores: {'; '.join(named)}.")
 
 
@@ -419,7 +420,7 @@ def _note_distributions(assumptions: pd.DataFrame, method: Method, notes: list[s
     unequal = assumptions.index[assumptions["sd_ratio"] > 2]
     if method == "welch" and len(unequal):
         notes.append(
-            f"The largest standard deviation is more than twice the smallest in {_listed(unequal)}. "
+            f"The largest standard deviation is more than twice the smallest in {listed(unequal)}. "
             "Welch's test and its interval do not assume equal variances; a mixed model does."
         )
     extremes = assumptions[["lowest_percent", "highest_percent"]].max(axis=1)
@@ -427,14 +428,14 @@ def _note_distributions(assumptions: pd.DataFrame, method: Method, notes: list[s
     if len(piled):
         notes.append(
             f"More than {_CEILING_PERCENT:g} % of the values are the lowest or the highest seen in "
-            f"{_listed(piled)} (15 %: McHorney and Tarlov, 1995): differences beyond it do not show."
+            f"{listed(piled)} (15 %: McHorney and Tarlov, 1995): differences beyond it do not show."
         )
     skewed = assumptions.index[
         (assumptions["skewness"].abs() > _MARKED_SKEWNESS) & (assumptions["smallest_n"] < _SMALL_GROUP)
     ]
     if method == "welch" and len(skewed):
         notes.append(
-            f"Skewness beyond ±1 with a group under {_SMALL_GROUP} (our rule of thumb) in {_listed(skewed)}: "
+            f"Skewness beyond ±1 with a group under {_SMALL_GROUP} (our rule of thumb) in {listed(skewed)}: "
             "see whether method='rank' agrees."
         )
 
@@ -442,7 +443,7 @@ def _note_distributions(assumptions: pd.DataFrame, method: Method, notes: list[s
 def _note_closed_intervals(table: pd.DataFrame, notes: list[str]) -> None:
     if len(closed := table.index[table["effect_high"] == 0]):
         notes.append(
-            f"An interval of omega squared from 0 to 0 ({_listed(closed)}) says that the groups are more alike "
+            f"An interval of omega squared from 0 to 0 ({listed(closed)}) says that the groups are more alike "
             "than chance makes them, not that the effect is known to be 0."
         )
 
@@ -456,7 +457,7 @@ def _note_missing_pairs(pairs: pd.DataFrame, means: pd.DataFrame, reasons: dict[
     ]
     without_effect = pairs.index[pairs["p"].notna() & pairs["effect_size"].isna()].unique("score")
     if len(without_effect):
-        notes.append(f"Too few values for an unbiased effect size in some pairs of {_listed(without_effect)}.")
+        notes.append(f"Too few values for an unbiased effect size in some pairs of {listed(without_effect)}.")
     if missing:
         notes.append(f"Pairs without numbers, since their values do not vary: {'; '.join(missing)}.")
 
@@ -650,7 +651,7 @@ def _ordinal(values: pd.DataFrame, members: pd.Series, notes: list[str]) -> _Fou
     distinct = values.nunique()
     many = distinct.index[distinct > MOST_ORDERED_VALUES]
     if len(many):
-        named = _listed(f"{score} ({distinct[score]})" for score in many)
+        named = listed(f"{score} ({distinct[score]})" for score in many)
         raise ValueError(
             f"method='ordinal' estimates a threshold for each step and takes at most "
             f"{MOST_ORDERED_VALUES} different values; more have {named}. Use method='rank' for them."
@@ -666,11 +667,11 @@ def _ordinal(values: pd.DataFrame, members: pd.Series, notes: list[str]) -> _Fou
         pieces.append(fitted.pairs.set_axis(_pair_index([score], group.cat.categories)))
     if not pieces:
         raise ValueError(
-            f"The groups do not overlap in {_listed(apart)}: no finite odds ratio exists. Use method='rank'."
+            f"The groups do not overlap in {listed(apart)}: no finite odds ratio exists. Use method='rank'."
         )
     if apart:
         notes.append(
-            f"Left without numbers: the groups do not overlap in {_listed(apart)}, so their odds ratio is not "
+            f"Left without numbers: the groups do not overlap in {listed(apart)}, so their odds ratio is not "
             "finite. method='rank' can compare them."
         )
     pairs = pd.concat(pieces)
@@ -832,13 +833,13 @@ def _clustered(values: pd.DataFrame, members: pd.Series, nested: pd.DataFrame, n
         raise ValueError(f"No score can be compared. {_sentences(refused)}")
     if refused:
         notes.append(f"Left without numbers: {_sentences(refused)}")
-    notes.extend(f"{_listed(scores)}: {note}." for note, scores in said.items())
+    notes.extend(f"{listed(scores)}: {note}." for note, scores in said.items())
     notes.append(
         f"The model takes the differences between the groups as the same in every {nested.columns[-1]}: where they are "
         "not, its intervals are too narrow for the differences elsewhere."
     )
     method = (
-        f"Mixed model with an intercept for each {_listed(nested.columns)}, restricted maximum likelihood, "
+        f"Mixed model with an intercept for each {listed(nested.columns)}, restricted maximum likelihood, "
         "Satterthwaite degrees of freedom (Kuznetsova et al., 2017); effect size: the difference over the "
         "root of the summed variances (Hedges, 2007), its interval taking that root as known"
     )
@@ -907,10 +908,6 @@ def _after_p(table: pd.DataFrame, **columns: pd.Series) -> pd.DataFrame:
     before = list(table.columns[: list(table.columns).index("p") + 1])
     after = [name for name in table.columns if name not in before]
     return table.assign(**columns)[[*before, *columns, *after]]
-
-
-def _listed(names: Any) -> str:
-    return ", ".join(str(name) for name in names)
 
 
 def _sentences(reasons: dict[Any, str]) -> str:

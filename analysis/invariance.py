@@ -18,7 +18,7 @@ from analysis.fit_indices import ModelTest, incremental_and_absolute, srmr
 from analysis.ladder import Ladder, Released
 from analysis.missing import numeric_answers
 from analysis.multiplicity import holm
-from analysis.ordinal import OrdinalMoments, ordinal_moments
+from analysis.ordinal import OrdinalMoments, ordered_answers, ordinal_moments
 from analysis.result import Result
 from analysis.structure import FitError, Model, Parts, implied_covariance, implied_mean, ordinal_statistics
 
@@ -34,13 +34,14 @@ _FEWEST = 30
 # Steps whose means and scores may be compared, as the field says it.
 _NOT_TESTABLE, _REJECTED, _HOLDS = "not testable", "rejected", "not rejected"
 _NOT_JUDGED, _REFERENCE = "not judged", "reference"
-# Rule → what it looks at, its limit, whom it is from. All were derived for maximum likelihood.
-_RULES: tuple[tuple[str, str, float, str], ...] = (
-    ("delta_cfi", "falls by more than", -0.01, "Cheung & Rensvold (2002)"),
-    ("delta_rmsea", "rises by more than", 0.015, "Chen (2007), with a fall of CFI, n > 300"),
-    ("delta_cfi", "falls by more than", -0.005, "Chen (2007), n ≤ 300"),
-    ("delta_rmsea", "rises by more than", 0.010, "Chen (2007), n ≤ 300"),
-)
+# Rule → what it looks at and its limit: CFI may not fall, RMSEA not rise by more. Derived for maximum likelihood.
+_RULES: dict[str, tuple[str, float]] = {
+    "ΔCFI, Cheung & Rensvold (2002)": ("delta_cfi", -0.01),
+    "ΔCFI, Chen (2007), n > 300": ("delta_cfi", -0.01),
+    "ΔRMSEA, Chen (2007), n > 300": ("delta_rmsea", 0.015),
+    "ΔCFI, Chen (2007), n ≤ 300": ("delta_cfi", -0.005),
+    "ΔRMSEA, Chen (2007), n ≤ 300": ("delta_rmsea", 0.010),
+}
 _NODES = 41
 
 
@@ -95,6 +96,7 @@ class _Step:
     indices: Mapping[str, float]
     difference: tuple[float, int, float]
     verdict: str = ""
+    p_adjusted: float = np.nan
     trail: tuple[tuple[Released, float, float, float], ...] = ()
 
 
@@ -176,7 +178,13 @@ def invariance(
     harmless), and said in a note.
 
     dMACS (Nye & Drasgow, 2011): the item is left free while all others are equal, and the two expected answers are
-    compared over the factor's distribution in the later block, in standard deviations of the answers.
+    compared over the factors' distribution in the later block, in standard deviations of the answers (the two
+    weighted by n − 1); ``difference`` is the mean of the differences, in points.
+
+    Partial invariance releases, one after the other, the parameter of the rejected step with the largest score
+    test, until the step is not rejected at .05. Only score tests choose; at least two items of each factor stay
+    equal. Without equal thresholds an item's loadings, intercept and residual are released with them, without an
+    equal loading its intercept.
 
     Examples
     --------
@@ -192,14 +200,16 @@ def invariance(
     _check_options(estimator, missing, longitudinal, people, draws)
     factors = _factors(items, model)
     columns = list(dict.fromkeys(item for members in factors.values() for item in members))
-    blocks, notes = _blocks(items[columns], groups)
+    _check_indices(items, groups, people)
+    numbers = ordered_answers(items[columns]) if estimator in _ORDINAL else numeric_answers(items[columns])
+    blocks, notes = _blocks(numbers, groups)
     if longitudinal and people is not None:
         blocks, more = _linked(blocks, people, missing)
         notes += more
     else:
         _refuse_same_people(blocks, people)
-    if missing == "listwise":
-        blocks, more = _complete(blocks)
+    if not longitudinal:
+        blocks, more = _complete(blocks, missing)
         notes += more
     if estimator in _ORDINAL:
         blocks, more = _joined(blocks)
@@ -207,14 +217,14 @@ def invariance(
     data = _data(blocks, factors, estimator, missing, waves=longitudinal)
     steps = _climb(data, partial=partial)
     table = _table(steps)
-    rates = _error_rates(data, draws, seed, progress) if draws else None
+    rates, fitted = _error_rates(data, draws, seed, progress) if draws else (None, 0)
     effects = _effects(data) if effect_sizes else _no_effects()
     last = [step for step in steps if step.verdict in (_REFERENCE, _HOLDS, _NOT_TESTABLE)][-1]
     return Invariance(
         title=f"Measurement invariance over {'waves' if longitudinal else 'groups'} ({', '.join(data.ladder.blocks)})",
         table=table,
-        method=_method(data, longitudinal, draws, seed),
-        notes=(*notes, *_step_notes(data, steps), *_improper(steps)),
+        method=_method(data, longitudinal, fitted, draws, seed),
+        notes=(*notes, *_moment_notes(data), *_step_notes(data, steps), *_improper(steps)),
         released=_released(data, steps),
         cutoffs=_cutoffs(steps, rates),
         effect_sizes=effects,
@@ -247,6 +257,9 @@ def _check_options(estimator: str, missing: str, longitudinal: bool, people: pd.
 def _factors(items: pd.DataFrame, model: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:
     if not isinstance(model, Mapping) or not model:
         raise ValueError(f"model must map each factor to its items, such as {{'trust': ['t1', 't2']}}; got {model!r}")
+    texts = [str(name) for name, members in model.items() if isinstance(members, str)]
+    if texts:
+        raise ValueError(f"each factor needs a list of items, but {', '.join(texts)} has text: write ['t1', 't2', …]")
     factors = {str(name): tuple(dict.fromkeys(members)) for name, members in model.items()}
     wanted = dict.fromkeys(item for members in factors.values() for item in members)
     columns = [str(name) for name in items.columns]
@@ -261,17 +274,31 @@ def _factors(items: pd.DataFrame, model: Mapping[str, Sequence[str]]) -> dict[st
     return factors
 
 
-def _blocks(items: pd.DataFrame, groups: pd.Series) -> tuple[dict[str, pd.DataFrame], tuple[str, ...]]:
-    """Take answers as numbers, by block; those without a block are left out."""
-    if not groups.index.equals(items.index):
-        raise ValueError("groups must stand on the index of the items: one value for each response, in their order")
-    numbers = numeric_answers(items)
+def _check_indices(items: pd.DataFrame, groups: pd.Series, people: pd.Series | None) -> None:
+    if items.index.has_duplicates:
+        raise ValueError(
+            "the index of the items names some responses twice: `items.reset_index(drop=True)`, groups too"
+        )
+    for name, values in (("groups", groups), ("people", people)):
+        if values is not None and not (isinstance(values, pd.Series) and values.index.equals(items.index)):
+            raise ValueError(
+                f"{name} must be a Series on the index of the items, one value for each response in their order: take "
+                "both of one frame"
+            )
+
+
+def _blocks(numbers: pd.DataFrame, groups: pd.Series) -> tuple[dict[str, pd.DataFrame], tuple[str, ...]]:
+    """Take answers by block; those without a block are left out."""
     known = groups.notna()
     notes: tuple[str, ...] = ()
     if not known.all():
-        notes = (f"{int((~known).sum())} of {len(items)} responses have no group and are left out.",)
+        notes = (f"{int((~known).sum())} of {len(numbers)} responses have no group and are left out.",)
     found = groups[known]
-    order = found.cat.categories if isinstance(found.dtype, pd.CategoricalDtype) else found.unique()
+    order = list(found.cat.categories if isinstance(found.dtype, pd.CategoricalDtype) else found.unique())
+    if len(set(map(str, order))) < len(order):
+        raise ValueError(
+            f"some groups look alike but differ in type: give each one name ({', '.join(map(repr, order))})"
+        )
     blocks = {str(each): numbers[known & (groups == each).fillna(value=False)] for each in order}
     blocks = {name: frame for name, frame in blocks.items() if len(frame)}
     if len(blocks) < 2:
@@ -279,23 +306,28 @@ def _blocks(items: pd.DataFrame, groups: pd.Series) -> tuple[dict[str, pd.DataFr
     return blocks, notes
 
 
-def _complete(blocks: Mapping[str, pd.DataFrame]) -> tuple[dict[str, pd.DataFrame], tuple[str, ...]]:
-    kept = {name: frame.dropna() for name, frame in blocks.items()}
+def _complete(
+    blocks: Mapping[str, pd.DataFrame], missing: MissingAnswers
+) -> tuple[dict[str, pd.DataFrame], tuple[str, ...]]:
+    kept = {name: frame.dropna(how="any" if missing == "listwise" else "all") for name, frame in blocks.items()}
     total, left = sum(map(len, blocks.values())), sum(map(len, kept.values()))
-    notes = (f"{total - left} of {total} responses have a gap and are left out (listwise).",) if left < total else ()
-    return kept, notes
+    if left == total:
+        return kept, ()
+    why = "a gap and are left out (listwise)" if missing == "listwise" else "no answer at all and are left out"
+    return kept, (f"{total - left} of {total} responses have {why}.",)
 
 
 def _refuse_same_people(blocks: Mapping[str, pd.DataFrame], people: pd.Series | None) -> None:
     if people is None:
         return
-    met = [set(people.reindex(frame.index).dropna()) for frame in blocks.values()]
-    twice = len(set().union(*met)) < sum(map(len, met))
-    if twice:
+    met = [people.loc[frame.index].dropna() for frame in blocks.values()]
+    if sum(each.nunique() for each in met) > pd.concat(met).nunique():
         raise ValueError(
             "some people are in more than one group: these are waves of the same people, so that `longitudinal=True` "
             "is needed"
         )
+    if many := sum(each.duplicated().sum() for each in met):
+        raise ValueError(f"{many} responses are further ones of the same people in the same group: keep one of each")
 
 
 def _linked(
@@ -305,7 +337,7 @@ def _linked(
     notes = []
     waves = {}
     for name, frame in blocks.items():
-        who = people.reindex(frame.index)
+        who = people.loc[frame.index]
         if who.isna().any():
             notes.append(f"{int(who.isna().sum())} responses of {name} belong to nobody known and are left out.")
         mine = frame[who.notna()].set_axis(pd.Index(who[who.notna()], name="person"))
@@ -471,40 +503,26 @@ def _compared(free: Fit, restricted: Fit) -> tuple[float, int, float]:
     return found.statistic, found.df, found.p
 
 
-def _steps_of(ladder: Ladder) -> dict[str, tuple[tuple[str, ...], bool]]:
-    """Return what is equal in each step, and whether the step is a model of its own.
-
-    With two answers to an item its threshold, loading and intercept have no unit apart from each other (Wu &
-    Estabrook, 2016): only all three together restrict anything.
-    """
-    together = bool(ladder.thresholds) and min(ladder.thresholds) == 1
-    return {
-        name: (equal, not (together and name in ("thresholds", "loadings"))) for name, equal in ladder.steps.items()
-    }
-
-
 def _climb(data: _Data, *, partial: bool) -> list[_Step]:
     """Fit every step, from the freest to the strictest, and judge it."""
     baseline = _baseline(data)
-    rescued: tuple[str, ...] = ()
+    # Steps that were rejected, with the p that did it: what is released after them changes the later steps' tests,
+    # and with these Holm's correction, but not a decision that was made.
+    decided: dict[str, float] = {}
     while True:
-        steps = _judged(_fitted_steps(data, baseline, rescued))
-        rejected = [step.name for step in steps if step.verdict == _REJECTED and step.name not in rescued]
+        steps = _judged(_fitted_steps(data, baseline, tuple(decided)), decided)
+        rejected = [step for step in steps if step.verdict == _REJECTED and step.name not in decided]
         if not partial or not rejected:
             return steps
-        # Holm's correction needs the tests of all steps, and those after a release change with it.
-        rescued += (rejected[0],)
+        decided[rejected[0].name] = rejected[0].p_adjusted
 
 
 def _fitted_steps(data: _Data, baseline: Fit, rescued: tuple[str, ...]) -> list[_Step]:
     """Fit every step; those named in ``rescued`` are followed by a partial model, where one can be found."""
     steps: list[_Step] = []
     released: frozenset[Released] = frozenset()
-    for name, (equal, own_model) in _steps_of(data.ladder).items():
+    for name, equal in data.ladder.steps.items():
         before = steps[-1] if steps else None
-        if not own_model and before is not None:
-            steps.append(replace(before, name=name, difference=(np.nan, 0, np.nan)))
-            continue
         step = _taken(data, name, equal, released, before, baseline)
         steps.append(step)
         if name in rescued and before is not None:
@@ -530,13 +548,13 @@ def _taken(
     )
 
 
-def _judged(steps: Sequence[_Step]) -> list[_Step]:
+def _judged(steps: Sequence[_Step], decided: Mapping[str, float]) -> list[_Step]:
     """Give each step its verdict; a step after a rejected one is not judged."""
-    adjusted = _adjusted(steps)
     judged: list[_Step] = []
     stopped = False
-    for position, step in enumerate(steps):
+    for position, (step, p) in enumerate(zip(steps, _adjusted(steps), strict=True)):
         rescued = position + 1 < len(steps) and steps[position + 1].name.endswith(_PARTIAL)
+        p_adjusted = decided.get(step.name, float(p))
         if not position:
             verdict = _REFERENCE
         elif step.name.endswith(_PARTIAL):
@@ -546,9 +564,9 @@ def _judged(steps: Sequence[_Step]) -> list[_Step]:
         elif not step.difference[1]:
             verdict = _NOT_TESTABLE
         else:
-            verdict = _REJECTED if adjusted[position] < _ALPHA else _HOLDS
+            verdict = _REJECTED if p_adjusted < _ALPHA else _HOLDS
         stopped = stopped or (verdict == _REJECTED and not rescued)
-        judged.append(replace(step, verdict=verdict))
+        judged.append(replace(step, verdict=verdict, p_adjusted=p_adjusted))
     return judged
 
 
@@ -563,16 +581,9 @@ def _adjusted(steps: Sequence[_Step]) -> Matrix:
 
 def _partial(data: _Data, before: _Step, step: _Step, baseline: Fit) -> _Step | None:
     """Let go one parameter after the other, each time the one with the largest score test; None if in vain."""
-    kind = step.equal[-1]
-    if data.ordered and kind == "intercepts" and min(data.ladder.thresholds) == 1:
-        return None
     current = step
     while current.difference[1] and current.difference[2] < _ALPHA:
-        candidates = [each for each in data.ladder.releasable(kind) if each not in current.released]
-        if kind == "intercepts":
-            held = {each.item for each in current.released if each.kind == "thresholds"}
-            candidates = [each for each in candidates if each.item not in held]
-        candidates = [each for each in candidates if _may_go(data.ladder, current.released, each)]
+        candidates = data.ladder.releasable(step.equal[-1], current.released)
         if not candidates:
             return None
         tests = [_worst(current.fit, data.ladder, each) for each in candidates]
@@ -582,12 +593,6 @@ def _partial(data: _Data, before: _Step, step: _Step, baseline: Fit) -> _Step | 
         current = _taken(data, step.name + _PARTIAL, step.equal, released, before, baseline)
         current = replace(current, trail=(*trail, (candidates[at], *tests[at], current.difference[2])))
     return current
-
-
-def _may_go(ladder: Ladder, released: frozenset[Released], candidate: Released) -> bool:
-    """Whether two items of each factor stay equal without it, as many as hold a factor's scale in place."""
-    gone = {each.item for each in released if each.kind == candidate.kind} | {candidate.item}
-    return all(len(set(members) - gone) >= 2 for members in ladder.factors.values() if candidate.item in members)
 
 
 def _scores(fit: Fit, ladder: Ladder, candidate: Released) -> tuple[Matrix, Matrix]:
@@ -608,10 +613,9 @@ def _worst(fit: Fit, ladder: Ladder, candidate: Released) -> tuple[float, float]
 
 
 def _table(steps: Sequence[_Step]) -> pd.DataFrame:
-    adjusted = _adjusted(steps)
     rows = []
     before: _Step | None = None
-    for step, p_adjusted in zip(steps, adjusted, strict=True):
+    for step in steps:
         own = step.indices
         row: dict[str, Any] = {
             name: own[name]
@@ -624,7 +628,7 @@ def _table(steps: Sequence[_Step]) -> pd.DataFrame:
             "difference": step.difference[0],
             "difference_df": step.difference[1] if before is not None else pd.NA,
             "difference_p": step.difference[2],
-            "p_adjusted": p_adjusted,
+            "p_adjusted": step.p_adjusted,
         }
         for measure in ("cfi", "rmsea", "srmr"):
             row[f"delta_{measure}"] = (
@@ -632,7 +636,7 @@ def _table(steps: Sequence[_Step]) -> pd.DataFrame:
             )
         row["verdict"] = step.verdict
         rows.append(row)
-        if step.verdict != _REJECTED or before is None or not _followed(steps, step):
+        if not _followed(steps, step):
             before = step
     table = pd.DataFrame(rows, index=pd.Index([step.name for step in steps], name="step"))
     return table.astype({"difference_df": "Int64"})
@@ -668,21 +672,30 @@ def _cutoffs(steps: Sequence[_Step], rates: pd.DataFrame | None) -> pd.DataFrame
     for step in table.index[1:]:
         if not table.loc[step, "difference_df"]:
             continue
-        for column, _, limit, source in _RULES:
+        for rule, (column, limit) in _RULES.items():
             value = float(table.loc[step, column])
-            beyond = value < limit if limit < 0 else value > limit
-            rate = np.nan if rates is None or step not in rates.index else float(rates.loc[step, source])
-            keys.append((step, source))
-            rows.append({"index": column, "limit": limit, "value": value, "exceeded": beyond, "error_rate": rate})
-    columns = ["index", "limit", "value", "exceeded", "error_rate"]
+            rate = np.nan if rates is None or step not in rates.index else float(rates.loc[step, rule])
+            keys.append((step, rule))
+            rows.append({"limit": limit, "value": value, "exceeded": _exceeds(value, limit), "error_rate": rate})
+    columns = ["limit", "value", "exceeded", "error_rate"]
     return pd.DataFrame(rows, index=_index(keys, "step", "rule"), columns=columns)
 
 
-def _error_rates(data: _Data, draws: int, seed: int, progress: bool) -> pd.DataFrame:
-    """Share of samples from equal blocks of these sizes in which each cut-off is exceeded."""
+def _exceeds(value: float, limit: float) -> bool:
+    return value < limit if limit < 0 else value > limit
+
+
+def _error_rates(data: _Data, draws: int, seed: int, progress: bool) -> tuple[pd.DataFrame, int]:
+    """Share of samples from equal blocks of these sizes in which each cut-off is exceeded, and of how many."""
     rng = np.random.default_rng(seed)
     strictest = list(data.ladder.steps.values())[-1]
     truth = _fitted(data, data.ladder.model(strictest), None, "equal groups")
+    for parts in truth.estimates:
+        if np.linalg.eigvalsh(implied_covariance(parts))[0] <= 0:
+            raise ValueError(
+                "error rates cannot be simulated: the strictest model has a negative variance; leave `draws` out or fit "
+                "a smaller model"
+            )
     counts: list[dict[tuple[str, str], bool]] = []
     for _ in tqdm(range(draws), disable=not progress, desc="equal groups", leave=False):
         try:
@@ -692,15 +705,14 @@ def _error_rates(data: _Data, draws: int, seed: int, progress: bool) -> pd.DataF
             continue
         found = {}
         for step in table.index[1:]:
-            for column, _, limit, source in _RULES:
-                value = float(table.loc[step, column])
-                found[step, source] = value < limit if limit < 0 else value > limit
+            for rule, (column, limit) in _RULES.items():
+                found[step, rule] = _exceeds(float(table.loc[step, column]), limit)
         counts.append(found)
     if not counts:
         raise ValueError("no simulated data set could be fitted: the model is too large for groups of these sizes")
     shares = pd.DataFrame(counts).mean()
     shares.index = pd.MultiIndex.from_tuples(shares.index, names=["step", "rule"])
-    return shares.unstack()
+    return shares.unstack(), len(counts)
 
 
 def _resampled(data: _Data, fit: Fit, rng: np.random.Generator) -> _Data:
@@ -748,7 +760,7 @@ def _effects(data: _Data) -> pd.DataFrame:
         fit = _fitted(data, ladder.model(equal, frozenset(own)), start, f"effect size of {name}")
         for block in range(1, len(ladder.blocks)):
             answers = [data.blocks[at].iloc[:, item].dropna() for at in (0, block)]
-            sd = float(np.sqrt(sum(a.var() * (len(a) - 1) for a in answers) / (sum(map(len, answers)) - 2)))
+            sd = float(sum(a.std() * (len(a) - 1) for a in answers) / (sum(map(len, answers)) - 2))
             squared, mean = _expected_difference(data, fit, item, block)
             rows.append((np.sqrt(squared) / sd, mean, sd))
             keys.append((name, ladder.blocks[block]))
@@ -756,7 +768,7 @@ def _effects(data: _Data) -> pd.DataFrame:
 
 
 def _expected_difference(data: _Data, fit: Fit, item: int, block: int) -> tuple[float, float]:
-    """Mean square and mean of (expected answer in a block − in the first), over the block's factor."""
+    """Mean square and mean of (expected answer in a block − in the first), over the block's factors."""
     ladder = data.ladder
     where = [ladder.place(at) for at in (0, block)]
     parts = [fit.estimates[group] for group, _, _, _ in where]
@@ -765,20 +777,14 @@ def _expected_difference(data: _Data, fit: Fit, item: int, block: int) -> tuple[
     loadings = [p.loadings[row, at] for p, row, at in zip(parts, rows, columns, strict=True)]
     later = parts[1]
     mean, covariance = later.factor_means[columns[1]], later.factor_covariance[np.ix_(columns[1], columns[1])]
+    # What the factors contribute to the item in either block is bivariate normal (one variable, if it has one factor).
+    both = np.stack(loadings)
+    values, vectors = np.linalg.eigh(both @ covariance @ both.T)
     nodes, weights = np.polynomial.hermite_e.hermegauss(_NODES)
-    weights = weights / weights.sum()
-    if len({tuple(each != 0) for each in loadings}) > 1 or int((loadings[1] != 0).sum()) > 1:
-        # An item of several factors: both expectations move along the direction of the later block's loadings.
-        spread = float(np.sqrt(loadings[1] @ covariance @ loadings[1]))
-        direction = covariance @ loadings[1] / spread
-        factors = mean + nodes[:, None] * direction
-    else:
-        at = int(np.argmax(loadings[1] != 0))
-        factors = np.tile(mean, (nodes.size, 1))
-        factors[:, at] += nodes * np.sqrt(covariance[at, at])
-    first, second = (
-        _expected_answer(data, p, row, item, factors @ own) for p, row, own in zip(parts, rows, loadings, strict=True)
-    )
+    grid = np.stack(np.meshgrid(nodes, nodes)).reshape(2, -1)
+    weights = np.outer(weights, weights).ravel() / weights.sum() ** 2
+    common = (both @ mean)[:, None] + vectors @ (np.sqrt(np.maximum(values, 0.0))[:, None] * grid)
+    first, second = (_expected_answer(data, p, row, item, own) for p, row, own in zip(parts, rows, common, strict=True))
     return float(weights @ (second - first) ** 2), float(weights @ (second - first))
 
 
@@ -795,7 +801,7 @@ def _expected_answer(data: _Data, parts: Parts[Matrix], row: int, item: int, com
     return np.asarray(codes[0] + above @ np.diff(codes))
 
 
-def _method(data: _Data, longitudinal: bool, draws: int, seed: int) -> str:
+def _method(data: _Data, longitudinal: bool, fitted: int, draws: int, seed: int) -> str:
     many = ", ".join(f"{name} {len(frame)}" for name, frame in zip(data.ladder.blocks, data.blocks, strict=True))
     kind = (
         "configural, thresholds, loadings, intercepts and residuals (Wu & Estabrook, 2016) of polychoric correlations"
@@ -811,7 +817,10 @@ def _method(data: _Data, longitudinal: bool, draws: int, seed: int) -> str:
     people = f"{len(data.frames[0])} people in {len(data.blocks)} waves" if longitudinal else f"people: {many}"
     gaps = "full-information maximum likelihood" if data.missing == "fiml" else "listwise"
     simulated = (
-        f" Error rates of cut-offs from {draws} simulated data sets of equal blocks (seed {seed})." if draws else ""
+        f" Error rates of cut-offs from {fitted} of {draws} simulated data sets of equal blocks (seed {seed}; the others "
+        "could not be fitted)."
+        if draws
+        else ""
     )
     return (
         f"Measurement invariance, {kind}, {test} with Holm's (1979) correction over steps; {people}; missing answers: "
@@ -825,13 +834,7 @@ def _step_notes(data: _Data, steps: Sequence[_Step]) -> tuple[str, ...]:
         "Cut-offs of ΔCFI and ΔRMSEA were derived for maximum likelihood with large groups; how often they are exceeded "
         "by chance at this n is in `cutoffs` (ask for `draws`).",
     ]
-    if data.ordered and min(data.ladder.thresholds) == 1:
-        notes.append(
-            "With two answers to an item, thresholds, loadings and intercepts cannot be tested apart: the step "
-            "intercepts tests all three together."
-        )
-    elif data.ordered and max(data.ladder.thresholds) == 2:
-        notes.append("With three answers to every item equal thresholds restrict nothing: that step is not testable.")
+    notes += _few_answers(data.ladder)
     rejected = [step.name for step in steps if step.verdict == _REJECTED]
     if rejected:
         notes.append(f"After {rejected[0]} was rejected, later steps without partial release are not judged.")
@@ -849,6 +852,27 @@ def _step_notes(data: _Data, steps: Sequence[_Step]) -> tuple[str, ...]:
             "thresholds, and information criteria do not exist for least squares."
         )
     return tuple(notes)
+
+
+def _few_answers(ladder: Ladder) -> list[str]:
+    """Say which steps items with few answers leave out (Wu & Estabrook, 2016)."""
+    binary = [name for name, cuts in zip(ladder.items, ladder.thresholds, strict=False) if cuts == 1]
+    three = [name for name, cuts in zip(ladder.items, ladder.thresholds, strict=False) if cuts == 2]
+    notes = []
+    if binary:
+        notes.append(
+            f"With two answers ({', '.join(binary)}) thresholds, loadings and intercepts cannot be tested apart: these "
+            "items first restrict something in the step intercepts, which tests all three of them."
+        )
+    if three:
+        notes.append(f"With three answers ({', '.join(three)}) equal thresholds restrict nothing.")
+    return notes
+
+
+def _moment_notes(data: _Data) -> tuple[str, ...]:
+    """Tell what the correlations of each group suffered from."""
+    names = [""] if data.ladder.waves else [f"{name}: " for name in data.ladder.blocks]
+    return tuple(f"{name}{note}" for name, moments in zip(names, data.moments, strict=False) for note in moments.notes)
 
 
 def _improper(steps: Sequence[_Step]) -> tuple[str, ...]:

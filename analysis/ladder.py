@@ -118,6 +118,20 @@ class Ladder:
         first = f" [{self.blocks[0]}]"
         return found | {name.removesuffix(first): value for name, value in found.items() if name.endswith(first)}
 
+    def binary(self, item: int) -> bool:
+        """Whether an item has two answers: its one threshold gives it no unit."""
+        return bool(self.thresholds) and self.thresholds[item] == 1
+
+    def is_free(self, kind: str, item: int, released: frozenset[Released], factor: int | None = None) -> bool:
+        """Whether a release lets a parameter differ, by itself or because nothing gives it a common unit or origin.
+
+        Without equal thresholds an item has no unit that blocks share, and without equal loadings no
+        intercept at the same place.
+        """
+        if Released(kind, item, factor) in released or Released("thresholds", item) in released:
+            return True
+        return kind == "intercepts" and any(each.kind == "loadings" and each.item == item for each in released)
+
     def elements(self, released: Released) -> list[Element]:
         """List what one release would set free, in every block but the first."""
         found = []
@@ -137,11 +151,45 @@ class Ladder:
                 ]
         return found
 
-    def releasable(self, kind: str) -> list[Released]:
-        """List what could be released of one kind."""
-        if kind == "loadings":
-            return [Released(kind, item, at) for at, items in enumerate(self.factors.values()) for item in items]
-        return [Released(kind, item) for item in range(len(self.items))]
+    def releasable(self, kind: str, released: frozenset[Released] = frozenset()) -> list[Released]:
+        """List what of one kind is equal and may be let go: two items of each factor stay as they are.
+
+        Parameters
+        ----------
+        kind : str
+        released : frozenset of Released
+            What has been let go before.
+
+        Returns
+        -------
+        list of Released
+            Without what restricts nothing: thresholds of items with up to three answers, loadings of those with two.
+        """
+        pairs = [(item, at) for at, items in enumerate(self.factors.values()) for item in items]
+        all_of_kind = (
+            [Released(kind, item, at) for item, at in pairs]
+            if kind == "loadings"
+            else [Released(kind, item) for item in range(len(self.items))]
+        )
+        fewest = {"thresholds": 3, "loadings": 2}.get(kind, 0) if self.thresholds else 0
+        return [
+            each
+            for each in all_of_kind
+            if not self.is_free(kind, each.item, released, each.factor)
+            and (not fewest or self.thresholds[each.item] >= fewest)
+            and self._leaves_two(each, released)
+        ]
+
+    def _leaves_two(self, candidate: Released, released: frozenset[Released]) -> bool:
+        """Whether two items of each of its factors stay equal without it: they hold the factor's scale in place."""
+        for at, members in enumerate(self.factors.values()):
+            if candidate.item not in members or candidate.factor not in (None, at):
+                continue
+            factor = at if candidate.kind == "loadings" else None
+            left = [item for item in members if not self.is_free(candidate.kind, item, released, factor)]
+            if len(set(left) - {candidate.item}) < 2:
+                return False
+        return True
 
     def words(self, released: Released) -> str:
         """Name a released parameter as lavaan does."""
@@ -158,7 +206,7 @@ class Ladder:
         own = f" [{self.blocks[block]}]"
 
         def suffix(kind: str, item: int, factor: int | None = None) -> str:
-            return "" if kind in equal and Released(kind, item, factor) not in released else own
+            return "" if kind in equal and not self.is_free(kind, item, released, factor) else own
 
         for at, (factor, members) in enumerate(self.factors.items()):
             for item in members:
@@ -177,11 +225,12 @@ class Ladder:
                 draft.free("thresholds", threshold, name=label, group=group)
                 threshold += 1
             # The answers behind an item have no unit of their own: the first block's, or that which equal
-            # thresholds carry over from it.
+            # thresholds carry over from it. One threshold carries an origin alone; a unit takes an equal loading.
             carried = block > 0 and suffix("thresholds", item) == ""
             if carried and suffix("intercepts", item):
                 draft.free("intercepts", row, name=f"{name} ~ 1{own}", group=group)
-            if carried and suffix("residuals", item):
+            scaled = carried and not (self.binary(item) and "loadings" not in equal)
+            if scaled and suffix("residuals", item):
                 draft.free("error_covariance", row, row, name=f"{name} ~~ {name}{own}", group=group)
             else:
                 draft.fix("error_covariance", row, row, value=1.0, group=group)
@@ -191,7 +240,10 @@ class Ladder:
         own = f" [{self.blocks[block]}]"
         names = list(self.factors)
         for at, factor in enumerate(names):
-            if block and "loadings" in equal:
+            # Two-answer items take their units from the factor, so that they give it none before their origins
+            # are equal too.
+            measured = "intercepts" in equal or not all(self.binary(item) for item in self.factors[factor])
+            if block and "loadings" in equal and measured:
                 name = f"{factor} ~~ {factor}{own}"
                 draft.free("factor_covariance", first + at, first + at, name=name, group=group)
             else:

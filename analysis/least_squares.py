@@ -41,6 +41,8 @@ _CONVERGED = 1e-9
 _NEARLY = 1e-6
 # Smallest eigenvalue, relative to unit diagonal, of the information matrix of an identified model.
 _IDENTIFIED = 1e-9
+# Keeps a matrix of unit diagonal positive definite where rounding would not.
+_LEAST_DAMPING = 1e-10
 _NO_TEST = "the models are not nested, or one of them is not identified: their difference has no test"
 
 
@@ -69,8 +71,8 @@ class LeastSquaresFit:
     steps : int
     jacobians : tuple of (statistics, q) arrays
         Δ, of the implied statistics by the parameters, one a group.
-    information, meat : (q, q) arrays
-        ΔᵀWΔ and ΔᵀWΓWΔ, averages over people: the difference test needs both.
+    information, inverse, meat : (q, q) arrays
+        ΔᵀWΔ, its inverse, and ΔᵀWΓWΔ, averages over people: the difference test needs them.
     """
 
     model: Model
@@ -92,6 +94,7 @@ class LeastSquaresFit:
     steps: int
     jacobians: tuple[Matrix, ...]
     information: Matrix
+    inverse: Matrix
     meat: Matrix
 
     @property
@@ -136,19 +139,13 @@ class _Search:
 
     Attributes
     ----------
-    rows : tuple of (searched statistics,) arrays
-        By group: positions of the statistics that cannot all be met.
     moving : (searched,) array
-        Numbers of the parameters that they depend on.
-    own : tuple of arrays
-        By group: positions in ``moving`` of the parameters that the group has.
+        Numbers of the other parameters.
     exact : tuple of (own thresholds,) arrays
         By group: positions of the thresholds with parameters of their own.
     """
 
-    rows: tuple[Positions, ...]
     moving: Positions
-    own: tuple[Positions, ...]
     exact: tuple[Positions, ...]
 
 
@@ -212,7 +209,8 @@ def fit_least_squares(
         model=model,
         parameters=parameters,
         estimates=filled(model, parameters),
-        covariance=inverse @ meat @ inverse / total,
+        # As lavaan: the statistics of each group have n − 1, as its discrepancy has.
+        covariance=inverse @ meat @ inverse / (total - len(problem.n)),
         chi2=chi2,
         df=df,
         p=_p(chi2, df),
@@ -222,6 +220,7 @@ def fit_least_squares(
         steps=steps,
         jacobians=tuple(jacobians),
         information=information,
+        inverse=inverse,
         meat=meat,
         **_tests(chi2, df, first, second),
     )
@@ -261,13 +260,14 @@ def fit_independence(moments: Sequence[OrdinalMoments], *, weights: Weights = "d
         first += float(np.sum(own * np.diag(gamma)))
         second += float(own @ gamma**2 @ own)
     size = parameters.size
-    covariance, information, meat = (np.zeros((size, size)) for _ in range(3))
+    covariance, information, inverse, meat = (np.zeros((size, size)) for _ in range(4))
     jacobians = []
     for group, (each, weight) in enumerate(zip(moments, problem.weight, strict=True)):
         at, share = slice(group * count, (group + 1) * count), problem.n[group] / sum(problem.n)
         gamma, own = _gamma(each)[:count, :count], weight[:count]
         covariance[at, at] = gamma / problem.n[group]
         information[at, at] = share * np.diag(own)
+        inverse[at, at] = np.diag(1 / (share * own))
         meat[at, at] = share * own[:, None] * gamma * own
         jacobians.append(np.eye(problem.observed[group].size, size, group * count))
         jacobians[-1][count:] = 0.0
@@ -285,6 +285,7 @@ def fit_independence(moments: Sequence[OrdinalMoments], *, weights: Weights = "d
         steps=0,
         jacobians=tuple(jacobians),
         information=information,
+        inverse=inverse,
         meat=meat,
         **_tests(chi2, df, first, second),
     )
@@ -325,8 +326,7 @@ def difference_test(free: LeastSquaresFit, restricted: LeastSquaresFit) -> Diffe
     except linalg.LinAlgError as trouble:
         raise FitError(_NO_TEST) from trouble
     within = within / scale
-    inverse = _inverted(free.information)
-    projection = inverse - within @ linalg.cho_solve(factor, within.T)
+    projection = free.inverse - within @ linalg.cho_solve(factor, within.T)
     product = projection @ free.meat
     first, second = float(np.trace(product)), float(np.sum(product * product.T))
     tests = _tests(restricted.chi2 - free.chi2, df, first, second)
@@ -436,21 +436,33 @@ def _information(problem: _Problem, jacobians: Sequence[Matrix], share: Sequence
         information += wide.T @ wide
     # A parameter that moves nothing would divide by 0; the identification check names it.
     scale = np.sqrt(np.maximum(np.diag(information), np.finfo(float).tiny))
-    not_identified(scale, information / np.outer(scale, scale), problem.model.names, _IDENTIFIED)
-    return information, _inverted(information)
+    unit = information / np.outer(scale, scale)
+    try:
+        inverse = _inverted(unit)
+        # Its norm is 1 over the smallest eigenvalue at least: the eigenvalues are not needed where it is small.
+        doubtful = float(np.linalg.norm(inverse)) > 1 / _IDENTIFIED
+    except linalg.LinAlgError:
+        doubtful = True
+    if doubtful:
+        not_identified(scale, unit, problem.model.names, _IDENTIFIED)
+        inverse = _inverted(unit)
+    return information, inverse / np.outer(scale, scale)
 
 
-def _inverted(information: Matrix) -> Matrix:
-    scale = np.sqrt(np.diag(information))
-    inverse = linalg.inv(information / np.outer(scale, scale), assume_a="pos") / np.outer(scale, scale)
-    return np.asarray(inverse)
+def _inverted(matrix: Matrix) -> Matrix:
+    """Of a symmetric, positive definite matrix."""
+    lower, failed = linalg.lapack.dpotrf(matrix, lower=1, clean=1)
+    if failed:
+        raise linalg.LinAlgError("not positive definite")
+    half = np.asarray(linalg.lapack.dpotri(lower, lower=1)[0])
+    return np.asarray(half + np.tril(half, -1).T)
 
 
 def _regressed(above: Matrix, below: Matrix) -> Matrix:
     """Least-squares coefficients of the columns of ``below`` on those of ``above``, which have full rank."""
     scale = np.sqrt(np.sum(above**2, axis=0))
     above = above / scale
-    return np.asarray(linalg.solve(above.T @ above, above.T @ below, assume_a="pos") / scale[:, None])
+    return np.asarray(linalg.cho_solve(linalg.cho_factor(above.T @ above), above.T @ below) / scale[:, None])
 
 
 def _search(problem: _Problem) -> _Search:
@@ -458,13 +470,8 @@ def _search(problem: _Problem) -> _Search:
     numbers, times = np.unique(np.concatenate([group.free.thresholds for group in groups]), return_counts=True)
     single = numbers[(times == 1) & (numbers >= 0)]
     exact = tuple(np.flatnonzero(np.isin(group.free.thresholds, single)) for group in groups)
-    rows = tuple(
-        np.setdiff1d(np.arange(observed.size), own) for observed, own in zip(problem.observed, exact, strict=True)
-    )
     moving = np.setdiff1d(np.arange(len(problem.model.names)), single)
-    has = [np.concatenate([getattr(group.free, part).ravel() for part in Parts.__slots__]) for group in groups]
-    own = tuple(np.flatnonzero(np.isin(moving, numbers)) for numbers in has)
-    return _Search(rows=rows, moving=moving, own=own, exact=exact)
+    return _Search(moving=moving, exact=exact)
 
 
 def _met(problem: _Problem, search: _Search, parameters: Matrix) -> tuple[Matrix, tuple[Parts[Matrix], ...] | None]:
@@ -496,12 +503,14 @@ def _equations(problem: _Problem, search: _Search, estimates: Sequence[Parts[Mat
     size = search.moving.size
     information, slope = np.zeros((size, size)), np.zeros(size)
     residuals = _residuals(problem, estimates)
-    for group, (rows, own) in enumerate(zip(search.rows, search.own, strict=True)):
-        root = np.sqrt((problem.n[group] - 1) * problem.weight[group][rows])
-        jacobian = ordinal_jacobian(problem.model, group, estimates[group])
-        tall = jacobian[np.ix_(rows, search.moving[own])] * root[:, None]
-        information[np.ix_(own, own)] += tall.T @ tall
-        slope[own] += (residuals[group][rows] * root) @ tall
+    for group, exact in enumerate(search.exact):
+        root = np.sqrt((problem.n[group] - 1) * problem.weight[group])
+        # A statistic that is met exactly tells nothing.
+        root[exact] = 0.0
+        wide = ordinal_jacobian(problem.model, group, estimates[group]).T[search.moving]
+        wide *= root
+        information += wide @ wide.T
+        slope += wide @ (residuals[group] * root)
     return information, slope
 
 
@@ -517,39 +526,34 @@ def _minimised(problem: _Problem, parameters: Matrix) -> tuple[Matrix, int]:
         information, slope = _equations(problem, search, estimates)
         scale = np.sqrt(np.maximum(np.diag(information), np.finfo(float).tiny))
         information, slope = information / np.outer(scale, scale), slope / scale
-        if _settled(information, slope, damping):
+        length = _solved(information, slope, damping)
+        # A damped step promises less than a free one.
+        if slope @ length < _CONVERGED and slope @ _solved(information, slope, _IDENTIFIED) < _CONVERGED:
             return parameters, step
         while True:
-            length = _solved(information, slope, damping)
             moved = parameters.copy()
             moved[search.moving] += length / scale
             moved, tried = _met(problem, search, moved)
             new_value = np.inf if tried is None else _discrepancy(problem, tried)
             promised = float(length @ (2 * slope - information @ length))
             gain = (value - new_value) / promised if promised else 0.0
-            damping = max(damping / 10, 1e-12) if gain > 0.5 else damping * (1 if gain > 0.2 else 5) + 1e-9
-            if new_value < value:
+            damping = max(damping / 10, _LEAST_DAMPING) if gain > 0.5 else damping * (1 if gain > 0.2 else 5) + 1e-9
+            if tried is not None and new_value < value:
                 break
             if damping > 1e10 or promised < 1e-15 * value:
                 if float(slope @ _solved(information, slope, _IDENTIFIED)) < _NEARLY:
                     return parameters, step
                 raise FitError(_not_converged(problem.model, search.moving[np.argsort(-np.abs(length / scale))]))
-        parameters, value = moved, new_value
+            length = _solved(information, slope, damping)
+        parameters, estimates, value = moved, tried, new_value
     raise FitError(_not_converged(problem.model, search.moving[np.argsort(-np.abs(length / scale))]))
-
-
-def _settled(information: Matrix, slope: Matrix, damping: float) -> bool:
-    """Whether an undamped step would gain next to nothing; a damped one gains less, and may say so first."""
-    if slope @ _solved(information, slope, damping) >= _CONVERGED:
-        return False
-    return bool(slope @ _solved(information, slope, _IDENTIFIED) < _CONVERGED)
 
 
 def _solved(information: Matrix, slope: Matrix, damping: float) -> Matrix:
     if not slope.size:
         return slope
-    damped = information + damping * np.eye(slope.size)
-    return np.asarray(linalg.solve(damped, slope, assume_a="pos", overwrite_a=True, check_finite=False))
+    factor = linalg.cho_factor(information + damping * np.eye(slope.size), overwrite_a=True, check_finite=False)
+    return np.asarray(linalg.cho_solve(factor, slope, check_finite=False))
 
 
 def _not_converged(model: Model, fastest: Positions) -> str:

@@ -11,6 +11,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import linalg
 
+from analysis.sentences import listed
+
 Matrix = NDArray[np.floating[Any]]
 Flags = NDArray[np.bool_]
 Positions = NDArray[np.intp]
@@ -122,19 +124,19 @@ def numeric_answers(items: pd.DataFrame, *, at_least: int = 2) -> pd.DataFrame:
         raise ValueError(f"at least {at_least} items are needed, got {items.shape[1]}: give more columns")
     doubled = items.columns[items.columns.duplicated()].unique()
     if len(doubled):
-        raise ValueError(f"item names occur twice: {_names(doubled)}; give each column its own name")
+        raise ValueError(f"item names occur twice: {listed(doubled)}; give each column its own name")
     if not len(items):
         return items.astype(float)
     silent = items.columns[items.isna().all()]
     if len(silent):
-        raise ValueError(f"nobody answered {_names(silent)}: leave such items out (`items.drop(columns=…)`)")
+        raise ValueError(f"nobody answered {listed(silent)}: leave such items out (`items.drop(columns=…)`)")
     text = [name for name in items.columns if not pd.api.types.is_numeric_dtype(items[name])]
     if text:
-        raise ValueError(f"answers must be numbers, but {_names(text)} hold text: code them as numbers first")
+        raise ValueError(f"answers must be numbers, but {listed(text)} hold text: code them as numbers first")
     numbers = items.astype("Float64").astype(float)
     infinite = numbers.columns[np.isinf(numbers.to_numpy()).any(axis=0)]
     if len(infinite):
-        raise ValueError(f"answers must be finite, but {_names(infinite)} hold infinite values")
+        raise ValueError(f"answers must be finite, but {listed(infinite)} hold infinite values")
     return numbers
 
 
@@ -195,7 +197,7 @@ def normal_moments(items: pd.DataFrame, *, tolerance: float = 1e-8, max_iteratio
     same = numbers.columns[(spread == 0).to_numpy()]
     if len(same):
         raise ValueError(
-            f"all who answered {_names(same)} gave the same answer: an item without variance has no "
+            f"all who answered {listed(same)} gave the same answer: an item without variance has no "
             "correlation; leave it out (`items.drop(columns=…)`)"
         )
     centre, scale = numbers.mean().to_numpy(), numbers.std(ddof=0).to_numpy()
@@ -320,10 +322,6 @@ def moments_error(items: pd.DataFrame, moments: Moments, gradient: Matrix) -> fl
     shift = root @ solution[:columns] / np.sqrt(2)
     turn = root @ solution[columns:].reshape(columns, columns) @ root.T
     return float(np.linalg.norm(_scores_along(answers, covariance, shift, turn)))
-
-
-def _names(names: Any) -> str:
-    return ", ".join(str(name) for name in names)
 
 
 def _pairwise(known: Flags, names: pd.Index) -> int:
@@ -478,7 +476,7 @@ def _refuse_singular(covariance: Matrix, names: pd.Index) -> None:
     value, weights = _weakest(covariance)
     if value < _SINGULAR:
         raise ValueError(
-            f"the covariance matrix is singular: {_names(names[np.abs(weights) > 1e-3])} repeat each other (one "
+            f"the covariance matrix is singular: {listed(names[np.abs(weights) > 1e-3])} repeat each other (one "
             "is doubled, or is the sum of others) or have too few answers in common; leave one of them out"
         )
 

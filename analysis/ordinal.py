@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 from analysis.missing import numeric_answers
+from analysis.sentences import listed, some_of
 
 Matrix = NDArray[np.floating[Any]]
 Positions = NDArray[np.intp]
@@ -193,7 +194,7 @@ def polyserial(
             "continuous must have the index of the items, one value for each response: take both of one frame"
         )
     numbers = numeric_answers(pd.concat([items, variables], axis=1))
-    _refuse_unordered(numbers[items.columns])
+    ordered_answers(numbers[items.columns], at_least=1)
     kept, _, _ = _kept(numbers, missing)
     coded = _coded(kept[items.columns])
     thresholds = _thresholds(coded)
@@ -201,6 +202,63 @@ def polyserial(
     return pd.concat(parts).reindex(
         pd.MultiIndex.from_product([items.columns, variables.columns], names=["item", "variable"])
     )
+
+
+def ordered_answers(items: pd.DataFrame, *, at_least: int = 2) -> pd.DataFrame:
+    """Check that answers are codes of ordered categories.
+
+    Parameters
+    ----------
+    items : pandas.DataFrame
+        Response × item: whole numbers for ordered categories, missing where blank.
+    at_least : int
+        Fewest items that will do.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The same as floats, ``nan`` where blank.
+
+    Raises
+    ------
+    ValueError
+        As `numeric_answers`; also for fractions, more than 12 different answers to an item, or a code far from
+        the item's others (a 99 for "no answer") to which those of no other item lead up.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> answers = pd.DataFrame({"a": [1, 2, 3, 2], "b": [2, 1, 3, 99]})
+    >>> ordered_answers(answers)  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    ValueError: b has the code 99 (given by 1 of 4) far from its other codes 1 to 3: ...
+    >>> ordered_answers(answers.replace(99, float("nan"))).loc[3].tolist()
+    [2.0, nan]
+    """
+    numbers = numeric_answers(items, at_least=at_least)
+    values = numbers.to_numpy()
+    if not values.size:
+        return numbers
+    rounded = np.round(values)
+    for place in np.flatnonzero(((values != rounded) & np.isfinite(values)).any(axis=0)):
+        codes = np.sort(pd.unique(values[np.isfinite(values[:, place]), place]))
+        if len(codes) > _MOST_CATEGORIES:
+            raise _too_many(numbers.columns[place], len(codes))
+        fractions = [f"{code:g}" for code in codes[codes != np.round(codes)]]
+        raise ValueError(
+            f"{numbers.columns[place]} has answers that are not whole numbers ({some_of(fractions, most=_NAMED)}): "
+            "categories need whole numbers; undo averaging or imputation, or leave the item out"
+        )
+    # Where there are more codes than that, some item has too many, and a table of all by item might not fit.
+    if len(pd.unique(values[np.isfinite(values)])) > _MOST_CATEGORIES * values.shape[1]:
+        different = np.array([len(pd.unique(column[np.isfinite(column)])) for column in values.T])
+        raise _too_many(numbers.columns[np.argmax(different)], int(different.max()))
+    codes, _, counts = _code_counts(values)
+    for name, given in zip(numbers.columns, counts, strict=True):
+        if (many := int(np.count_nonzero(given))) > _MOST_CATEGORIES:
+            raise _too_many(name, many)
+        _refuse_stray(name, codes, given)
+    return numbers
 
 
 def ordinal_moments(
@@ -264,8 +322,7 @@ def ordinal_moments(
     >>> moments.statistics.round(3).tolist(), moments.standard_errors.round(3).tolist()
     ([-0.319, 0.674, 0.0, 0.643], [0.451, 0.482, 0.443, 0.311])
     """
-    numbers = numeric_answers(items)
-    _refuse_unordered(numbers)
+    numbers = ordered_answers(items)
     answers, stays, notes = _kept(numbers, missing)
     names = list(answers.columns)
     coded = _coded(answers)
@@ -371,15 +428,6 @@ class _Coded:
     width: int
 
 
-def _names(names: Iterable[object]) -> str:
-    return ", ".join(str(name) for name in names)
-
-
-def _some(names: list[str]) -> str:
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return ", ".join(names[:_NAMED]) + more
-
-
 def _kept(numbers: pd.DataFrame, missing: MissingAnswers) -> tuple[pd.DataFrame, Flags, tuple[str, ...]]:
     """Leave out who does not count, say which rows stay, and note it."""
     if missing not in ("listwise", "pairwise"):
@@ -397,7 +445,7 @@ def _kept(numbers: pd.DataFrame, missing: MissingAnswers) -> tuple[pd.DataFrame,
     alike = kept.columns[np.nanmin(values, axis=0) == np.nanmax(values, axis=0)]
     if len(alike):
         raise ValueError(
-            f"all {len(kept)} responses are alike on {_names(alike)}: an item without variance has no correlation; "
+            f"all {len(kept)} responses are alike on {listed(alike)}: an item without variance has no correlation; "
             "leave it out (`items.drop(columns=…)`)"
         )
     left_out = len(numbers) - len(kept)
@@ -437,32 +485,6 @@ def _code_counts(values: Matrix) -> tuple[Matrix, Positions, Positions]:
     return codes, places, counts[:, :-1]
 
 
-def _refuse_unordered(numbers: pd.DataFrame) -> None:
-    """Refuse answers that are no ordered categories: fractions, too many values, a stray code."""
-    values = numbers.to_numpy()
-    if not values.size:
-        return
-    rounded = np.round(values)
-    for place in np.flatnonzero(((values != rounded) & np.isfinite(values)).any(axis=0)):
-        codes = np.sort(pd.unique(values[np.isfinite(values[:, place]), place]))
-        if len(codes) > _MOST_CATEGORIES:
-            raise _too_many(numbers.columns[place], len(codes))
-        fractions = [f"{code:g}" for code in codes[codes != np.round(codes)]]
-        raise ValueError(
-            f"{numbers.columns[place]} has answers that are not whole numbers ({_some(fractions)}): "
-            "categories need whole numbers; undo averaging or imputation, or leave the item out"
-        )
-    # Where there are more codes than that, some item has too many, and a table of all by item might not fit.
-    if len(pd.unique(values[np.isfinite(values)])) > _MOST_CATEGORIES * values.shape[1]:
-        different = np.array([len(pd.unique(column[np.isfinite(column)])) for column in values.T])
-        raise _too_many(numbers.columns[np.argmax(different)], int(different.max()))
-    codes, _, counts = _code_counts(values)
-    for name, given in zip(numbers.columns, counts, strict=True):
-        if (many := int(np.count_nonzero(given))) > _MOST_CATEGORIES:
-            raise _too_many(name, many)
-        _refuse_stray(name, codes, given)
-
-
 def _too_many(name: object, different: int) -> ValueError:
     return ValueError(
         f"{name} has {different} different answers, more than {_MOST_CATEGORIES}: that is a continuous variable (see "
@@ -485,7 +507,7 @@ def _refuse_stray(name: object, codes: Matrix, given: Positions) -> None:
     low, high = used[: at + 1], used[at + 1 :]
     stray, near = (low, high) if given[low].sum() < given[high].sum() else (high, low)
     raise ValueError(
-        f"{name} has the code {_names(f'{codes[code]:g}' for code in stray)} (given by {given[stray].sum()} of "
+        f"{name} has the code {listed(f'{codes[code]:g}' for code in stray)} (given by {given[stray].sum()} of "
         f"{given.sum()}) far from its other codes {_span(codes[near])}: if it stands for no answer, blank it "
         f"(`items.replace({codes[stray[0]]:g}, float('nan'))`); if it is an answer, number the categories one after the "
         "other (`items.rank(method='dense')`)"
@@ -511,10 +533,10 @@ def _unused_codes(names: list[Any], categories: tuple[Matrix, ...]) -> tuple[str
     for name, codes in zip(names, categories, strict=True):
         gaps = np.setdiff1d(np.arange(codes[0], codes[-1] + 1), codes)
         if gaps.size and np.diff(codes).min() == 1:
-            unused.append(f"{name} ({_names(f'{code:g}' for code in gaps)})")
+            unused.append(f"{name} ({listed(f'{code:g}' for code in gaps)})")
     if not unused:
         return ()
-    return (f"Categories are those in use; nobody gave these in between: {_some(unused)}.",)
+    return (f"Categories are those in use; nobody gave these in between: {some_of(unused, most=_NAMED)}.",)
 
 
 def _tables(coded: _Coded) -> Matrix:
@@ -534,7 +556,7 @@ def _refuse_empty_pairs(names: list[Any], first: Positions, second: Positions, c
     if np.any(together == 0):
         pairs = [f"{names[first[at]]} with {names[second[at]]}" for at in np.flatnonzero(together == 0)]
         raise ValueError(
-            f"nobody answered both of {_some(pairs)}: their correlation is not identified; leave one of each "
+            f"nobody answered both of {some_of(pairs, most=_NAMED)}: their correlation is not identified; leave one of each "
             "pair out, or analyse the forms that ask them apart"
         )
     for axis, side in ((2, first), (1, second)):
@@ -573,7 +595,7 @@ def _empty_cells(
         sign = np.where(on_diagonal, 0.5, -0.5)[:, None, None] * np.array([[1, -1], [-1, 1]])
         counts[mended, :2, :2] = small + sign
         pairs = [f"{names[first[at]]} with {names[second[at]]}" for at in mended]
-        notes += (f"An empty cell got 0.5 with the margins kept in the 2 × 2 table of {_some(pairs)}.",)
+        notes += (f"An empty cell got 0.5 with the margins kept in the 2 × 2 table of {some_of(pairs, most=_NAMED)}.",)
     sparse = int(np.count_nonzero((empty > 0) & ~fourfold))
     if sparse:
         notes += (f"{sparse} of {len(first)} two-way tables have empty cells; nothing was added to them.",)
@@ -692,7 +714,7 @@ def _maximised(slopes: Callable[[Matrix, Positions], tuple[Matrix, Matrix]], sta
 def _refuse_perfect(rho: Matrix, pairs: list[str], kind: str) -> None:
     perfect = np.flatnonzero(np.abs(rho) > _BOUND - 10 * _STEP)
     if perfect.size:
-        named = _some([f"{pairs[at]} ({'−' if rho[at] < 0 else '+'})" for at in perfect])
+        named = some_of([f"{pairs[at]} ({'−' if rho[at] < 0 else '+'})" for at in perfect], most=_NAMED)
         raise ValueError(
             f"the {kind} correlation of {named} is perfect ({_BOUND} or more either way): each tells all of the "
             "other, or too few people differ; leave one of each pair out, or use more people"

@@ -12,6 +12,7 @@ from scipy import stats
 
 from analysis.missing import normal_moments, numeric_answers
 from analysis.result import Result
+from analysis.sentences import some_of
 
 Flags = NDArray[np.bool_]
 
@@ -202,7 +203,7 @@ def _missing_names(pattern: Flags, names: list[str]) -> str:
         return "none"
     if len(absent) == len(names):
         return "all"
-    return ", ".join(absent[:8]) + (f" and {len(absent) - 8} more" if len(absent) > 8 else "")
+    return some_of(absent, most=8)
 
 
 def _pattern_notes(known: Flags, together: NDArray[Any], names: list[str], *, patterns: int) -> tuple[str, ...]:

@@ -377,6 +377,57 @@ def shares_map_in_words(shares: pd.DataFrame, *, unit: str) -> str:
     return f"{unit}. " + "; ".join(rows) + "."
 
 
+def information_curves(information: pd.DataFrame, *, names: Mapping[str, str], enough: float = 0.70) -> Any:
+    """Draw how much each scale tells about people low, in the middle and high on it.
+
+    Parameters
+    ----------
+    information : pandas.DataFrame
+        Tidy: ``scale``, ``theta`` (the trait in standard deviations) and ``information``.
+    names : mapping
+        Scale → its title; one panel each, in this order.
+    enough : float
+        Reliability whose information is drawn as a line: information / (information + 1), the trait's variance being 1.
+    """
+    order = [name for name in names if name in set(information["scale"])]
+    if not order:
+        return _nothing()
+    columns = min(4, len(order))
+    rows = -(-len(order) // columns)
+    with mpl.rc_context(_STYLE):
+        figure, grid = plt.subplots(
+            rows, columns, figsize=(2.7 * columns + 0.6, 1.9 * rows + 0.6), sharex=True, sharey=True, squeeze=False
+        )
+        for axes, name in zip(grid.flat, order, strict=False):
+            part = information[information["scale"] == name]
+            axes.plot(part["theta"], part["information"], color=BLUE, linewidth=1.8)
+            axes.axhline(enough / (1 - enough), color=VERMILION, linestyle="--", linewidth=1)
+            axes.set_title(names[name], fontsize=9)
+            axes.set_ylim(bottom=0)
+        for axes in list(grid.flat)[len(order) :]:
+            axes.set_visible(False)
+        figure.supxlabel("Trait, in standard deviations from the mean", fontsize=9)
+        figure.supylabel(f"Information (dashed: reliability {enough:.2f})", fontsize=9)
+        figure.tight_layout()
+    return grid[0, 0]
+
+
+def information_curves_in_words(information: pd.DataFrame, *, names: Mapping[str, str], enough: float = 0.70) -> str:
+    """Say where each scale tells most, and over which stretch it reaches the reliability."""
+    parts = []
+    for name in (name for name in names if name in set(information["scale"])):
+        part = information[information["scale"] == name]
+        best = part.loc[part["information"].idxmax()]
+        reached = part.loc[part["information"] >= enough / (1 - enough), "theta"]
+        stretch = (
+            f"reliability {enough:.2f} from {reached.min():.1f} to {reached.max():.1f}"
+            if len(reached)
+            else f"nowhere reliability {enough:.2f}"
+        )
+        parts.append(f"{names[name]}: most at {best['theta']:.1f} ({best['information']:.1f}), {stretch}")
+    return "Information along the trait. " + "; ".join(parts) + "."
+
+
 def _nothing() -> Any:
     """Draw that there is nothing to draw: a page without its figure would look broken."""
     with mpl.rc_context(_STYLE):

@@ -12,6 +12,7 @@ import pandas as pd
 from scipy.stats import beta
 
 from analysis.result import Result
+from analysis.sentences import some_of
 
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
@@ -245,13 +246,13 @@ def _answers(items: pd.DataFrame) -> Floats:
     if items.index.has_duplicates or items.columns.has_duplicates:
         doubled = [*items.index[items.index.duplicated()], *items.columns[items.columns.duplicated()]]
         raise ValueError(
-            f"Each response and each item must be there once; doubled: {_listed(doubled)}. Rename or remove them."
+            f"Each response and each item must be there once; doubled: {some_of(doubled)}. Rename or remove them."
         )
     wrong = [name for name in items.columns if not pd.api.types.is_numeric_dtype(items[name].dtype)]
     wrong = [name for name in wrong if items[name].notna().any()]
     if wrong:
         raise ValueError(
-            f"Answers must be numbers or missing; text was found in: {_listed(wrong)}. Read the file with "
+            f"Answers must be numbers or missing; text was found in: {some_of(wrong)}. Read the file with "
             "read_responses, or turn labels into codes first."
         )
     values: Floats = items.astype("Float64").to_numpy(dtype=np.float64, na_value=np.nan)
@@ -267,7 +268,7 @@ def _range(answers: Floats, codes: Sequence[int] | None) -> tuple[float, float, 
     strange = np.setdiff1d(found, np.asarray(codes, dtype=np.float64))
     if strange.size:
         raise ValueError(
-            f"Answers must be one of {list(codes)}; found {_listed(f'{code:g}' for code in strange)}. Make "
+            f"Answers must be one of {list(codes)}; found {some_of(f'{code:g}' for code in strange)}. Make "
             "off-scale codes missing first."
         )
     return float(min(codes)), float(max(codes)), False
@@ -282,7 +283,7 @@ def _keys(items: pd.DataFrame, reverse: Collection[str] | Mapping[str, bool] | p
     unknown = sorted(reversed_items - set(items.columns), key=str)
     if unknown:
         raise ValueError(
-            f"`reverse` names items that are not there: {_listed(unknown)}. Name columns of `items` alone."
+            f"`reverse` names items that are not there: {some_of(unknown)}. Name columns of `items` alone."
         )
     return np.where(items.columns.isin(list(reversed_items)), -1.0, 1.0)
 
@@ -293,11 +294,11 @@ def _membership(items: pd.DataFrame, subscales: Mapping[str, Sequence[str]]) -> 
     unknown = sorted(set(named) - set(items.columns), key=str)
     if unknown:
         raise ValueError(
-            f"`subscales` names items that are not there: {_listed(unknown)}. Name columns of `items` alone."
+            f"`subscales` names items that are not there: {some_of(unknown)}. Name columns of `items` alone."
         )
     doubled = sorted({item for item in named if named.count(item) > 1}, key=str)
     if doubled:
-        raise ValueError(f"An item can belong to one subscale; in several: {_listed(doubled)}.")
+        raise ValueError(f"An item can belong to one subscale; in several: {some_of(doubled)}.")
     if not subscales:
         return np.zeros((items.shape[1], 0))
     return np.column_stack([items.columns.isin(list(members)).astype(np.float64) for members in subscales.values()])
@@ -328,12 +329,6 @@ def _flag(value: Flags, could_be_had: Flags) -> Any:
     return pd.arrays.BooleanArray(np.asarray(value, dtype=bool), ~np.asarray(could_be_had, dtype=bool))
 
 
-def _listed(names: Any, most: int = 10) -> str:
-    found = [str(name) for name in names]
-    more = f" and {len(found) - most} more" if len(found) > most else ""
-    return ", ".join(found[:most]) + more
-
-
 # --- Mahalanobis -----------------------------------------------------------------------------------
 
 
@@ -352,7 +347,7 @@ def _mahalanobis(answers: Floats, names: list[str], notes: list[str]) -> tuple[F
     if not varying.all() and varying.any():
         notes.append(
             "Items with one answer only tell nothing about distance and are left out of it: "
-            f"{_listed(name for name, varies in zip(names, varying, strict=True) if not varies)}."
+            f"{some_of(name for name, varies in zip(names, varying, strict=True) if not varies)}."
         )
     used = int(varying.sum())
     if people <= used + 1 or used == 0:
@@ -454,7 +449,7 @@ def _consistency(
     if not both.all():
         notes.append(
             "Consistency uses subscales with both keys; left out: "
-            f"{_listed(name for name, used in zip(names, both, strict=True) if not used)}."
+            f"{some_of(name for name, used in zip(names, both, strict=True) if not used)}."
         )
     in_use = membership[:, both].sum(axis=1) > 0
     index, chance, spread = _keyed_agreement(
@@ -560,11 +555,11 @@ def _seconds_per_item(
     unknown = pages.index.difference(items.index)
     if len(unknown):
         raise ValueError(
-            f"`page_seconds` has responses that `items` has not: {_listed(unknown)}. Index both by the response."
+            f"`page_seconds` has responses that `items` has not: {some_of(unknown)}. Index both by the response."
         )
     if pages.index.has_duplicates:
         raise ValueError(
-            f"`page_seconds` has a response twice: {_listed(pages.index[pages.index.duplicated()])}. Keep one row each."
+            f"`page_seconds` has a response twice: {some_of(pages.index[pages.index.duplicated()])}. Keep one row each."
         )
     if page_items is None:
         counts = np.ones(pages.shape[1])
@@ -573,7 +568,7 @@ def _seconds_per_item(
         if without:
             raise ValueError(
                 "`page_items` must give each page of `page_seconds` 1 item or more; it does not for: "
-                f"{_listed(without)}. Leave out pages without items."
+                f"{some_of(without)}. Leave out pages without items."
             )
         counts = np.array([page_items[page] for page in pages.columns], dtype=np.float64)
     seconds: Floats = pages.reindex(items.index).astype("Float64").to_numpy(dtype=np.float64, na_value=np.nan)

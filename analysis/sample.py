@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from analysis.missing import Moments, normal_moments, numeric_answers
 from analysis.ordinal import MissingAnswers, ordinal_moments, smoothed
+from analysis.sentences import listed
 
 Matrix = NDArray[np.floating[Any]]
 Missing = Literal["listwise", "ml"]
@@ -59,7 +60,7 @@ def complete_items(items: pd.DataFrame, *, at_least: int = 2, people: int = 3) -
     same = complete.columns[np.ptp(complete.to_numpy(), axis=0) == 0]
     if len(same):
         raise ValueError(
-            f"all {len(complete)} complete responses are alike on {_names(same)}: an item without "
+            f"all {len(complete)} complete responses are alike on {listed(same)}: an item without "
             "variance has no correlation; leave it out (`items.drop(columns=…)`)"
         )
     left_out = len(items) - len(complete)
@@ -293,7 +294,7 @@ def item_correlations(
     if values[0] < _SINGULAR:
         alike = names[np.abs(vectors[:, 0]) > 1e-3]
         raise ValueError(
-            f"the correlation matrix is singular: {_names(alike)} repeat each other (one is doubled, or is "
+            f"the correlation matrix is singular: {listed(alike)} repeat each other (one is doubled, or is "
             "the sum of others); leave one of them out"
         )
     return ItemCorrelations(
@@ -358,10 +359,6 @@ def _refuse_few_people(n: int, columns: int, who: str) -> None:
             f"factor analysis needs more people than items, got {n} {who} for {columns} "
             "items: use more people or fewer items"
         )
-
-
-def _names(names: object) -> str:
-    return ", ".join(str(name) for name in names)  # type: ignore[attr-defined]
 
 
 def _gap_notes(moments: Moments, *, nobody: bool) -> tuple[str, ...]:

@@ -5,18 +5,28 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 
-def listed(names: Iterable[object], most: int | None = None) -> str:
-    """Return names as they stand in a sentence, the first ``most`` of them.
+def listed(names: Iterable[object]) -> str:
+    """Return names as they stand in a sentence, all of them.
 
     Examples
     --------
-    >>> listed(["role", "cult", "prac"]), listed(["role", "cult", "prac"], most=2)
+    >>> listed(["role", "cult", "prac"])
+    'role, cult, prac'
+    """
+    return ", ".join(str(name) for name in names)
+
+
+def some_of(names: Iterable[object], most: int = 10) -> str:
+    """Return the first names as they stand in a sentence, and how many more there are.
+
+    Examples
+    --------
+    >>> some_of(["role", "cult", "prac"]), some_of(["role", "cult", "prac"], most=2)
     ('role, cult, prac', 'role, cult and 1 more')
     """
     words = [str(name) for name in names]
-    if most is None or len(words) <= most:
-        return ", ".join(words)
-    return f"{', '.join(words[:most])} and {len(words) - most} more"
+    more = f" and {len(words) - most} more" if len(words) > most else ""
+    return listed(words[:most]) + more
 
 
 def correlation_words(r: float) -> str:

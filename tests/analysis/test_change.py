@@ -22,6 +22,8 @@ from analysis.change import (
     score_waves,
 )
 from analysis.linking import code_keys, link_exactly
+from analysis.multiplicity import holm
+from analysis.result import LABELS
 from instrument import read_instrument
 from instrument.definition import Catalogue
 from instrument.responses import Responses, select
@@ -29,6 +31,7 @@ from instrument.simulate import Careless, expected_answers, read_population, sim
 
 TESTS = Path(__file__).parents[1]
 ORACLE = json.loads((TESTS / "oracles" / "change.json").read_text(encoding="utf-8"))
+VERSIONS = ORACLE["versions"]
 SCORES = ["total", "part", "sparse"]
 NUMBERS = ["estimate", "se", "df", "ci_low", "ci_high", "statistic", "p"]
 POPULATION = read_population(TESTS.parent / "sample_data" / "population.toml")
@@ -49,19 +52,19 @@ def data():
 # Estimates 1e-5 and standard errors 1e-4 (lme4 stops about 1e-7 off the minimum), degrees of freedom 1e-2
 # relative (numerical derivatives in lmerTest); the others follow from these three.
 TOLERANCES = {
-    "estimate": (0, 1e-5),
-    "se": (0, 1e-4),
-    "df": (1e-2, 0),
-    "ci_low": (1e-3, 1e-3),
-    "ci_high": (1e-3, 1e-3),
-    "statistic": (1e-4, 0),
-    "p": (2e-2, 1e-9),
+    "estimate": {"absolute": 1e-5},
+    "se": {"absolute": 1e-4},
+    "df": {"relative": 1e-2},
+    "ci_low": {"absolute": 1e-3},
+    "ci_high": {"absolute": 1e-3},
+    "statistic": {"relative": 1e-4},
+    "p": {"relative": 2e-2},
 }
 
 
 @pytest.mark.parametrize("score", SCORES)
 @pytest.mark.parametrize("design", ["controlled", "one_group"])
-def test_everyone_agrees_with_lmertest_and_emmeans(data, score, design):
+def test_everyone_agrees_with_lmertest_and_emmeans(data, score, design, agrees):
     rows = data if design == "controlled" else data.drop(columns="programme")
     oracle = ORACLE[design][score]
     contrasts = change_model(data[score], rows).contrasts
@@ -72,8 +75,13 @@ def test_everyone_agrees_with_lmertest_and_emmeans(data, score, design):
         # Where a variance is at zero the degrees of freedom are bounded, on purpose, and not lmerTest's.
         compared = ["estimate", "se", "statistic"] if oracle["singular"] else NUMBERS
         for column in compared:
-            rtol, atol = TOLERANCES[column]
-            np.testing.assert_allclose(row[column], expected[column], rtol=rtol, atol=atol, err_msg=f"{name} {column}")
+            agrees(
+                f"change of everyone, {design.replace('_', ' ')}: {LABELS[column]}",
+                row[column],
+                expected[column],
+                oracle=f"lmerTest {VERSIONS['lmerTest']} with emmeans {VERSIONS['emmeans']}",
+                **TOLERANCES[column],
+            )
     row = contrasts.loc[CHANGE]
     assert [row["n_before"], row["n_after"], row["n_linked"]] == [
         oracle["n_before"],
@@ -96,7 +104,7 @@ def test_degrees_of_freedom_of_a_singular_fit_are_at_most_clusters_minus_arms(da
 
 
 @pytest.mark.parametrize("unit", ["team", "organisation", "person"])
-def test_linked_people_agree_with_the_t_tests_of_r(data, unit):
+def test_linked_people_agree_with_the_t_tests_of_r(data, unit, agrees):
     # The widest clusters are taken: teams of one organisation are not independent of each other.
     places = {"organisation": [], "team": ["organisation"], "person": ["team", "organisation"]}[unit]
     waves = ScoredWaves(
@@ -109,12 +117,19 @@ def test_linked_people_agree_with_the_t_tests_of_r(data, unit):
         for score in SCORES:
             for column, expected in ORACLE["linked"][unit][score][name].items():
                 # The same arithmetic in double precision.
-                assert table.loc[score, column] == pytest.approx(expected, rel=1e-8, abs=1e-8), (name, score, column)
+                agrees(
+                    f"change of linked people: {LABELS.get(column, column)}",
+                    table.loc[score, column],
+                    expected,
+                    oracle=f"R {VERSIONS['R']} t.test",
+                    relative=1e-8,
+                )
 
 
-def test_holm_agrees_with_r():
-    adjusted = module._holm(pd.Series([*ORACLE["holm"]["p"], np.nan]))
-    np.testing.assert_allclose(adjusted[:-1], ORACLE["holm"]["adjusted"], rtol=1e-12)
+def test_holm_agrees_with_r(agrees):
+    adjusted = holm(pd.Series([*ORACLE["holm"]["p"], np.nan]))
+    theirs = ORACLE["holm"]["adjusted"]
+    agrees("p adjusted by Holm", adjusted[:-1], theirs, oracle=f"R {VERSIONS['R']} p.adjust", relative=1e-12)
     assert np.isnan(adjusted.iloc[-1])
 
 
@@ -259,7 +274,7 @@ def test_total_is_unadjusted_and_each_family_is_adjusted_by_itself(comparison):
         subscales = [rule.id for rule in PWIQ.scores if rule.kind == "subscale"]
         others = [rule.id for rule in PWIQ.scores if rule.kind in ("composite", "index")]
         for family in (subscales, others, ["integration"], ["negative_control"]):
-            np.testing.assert_allclose(table.loc[family, "p_adjusted"], module._holm(table.loc[family, "p"]))
+            np.testing.assert_allclose(table.loc[family, "p_adjusted"], holm(table.loc[family, "p"]))
         assert table.loc["integration", "p_adjusted"] == table.loc["integration", "p"]
         assert (table.loc[subscales, "p_adjusted"] > table.loc[subscales, "p"]).any()
 

@@ -10,9 +10,12 @@ import pytest
 from scipy import stats
 
 from analysis.groups import ClusteredGroupComparison, GroupComparison, compare_groups
+from analysis.result import LABELS
 
 ORACLES = Path(__file__).parents[1] / "oracles"
 ORACLE = json.loads((ORACLES / "groups.json").read_text(encoding="utf-8"))
+VERSIONS = ORACLE["versions"]
+R = f"R {VERSIONS['R'].removeprefix('R version ').split()[0]}"
 DATA = pd.read_csv(ORACLES / "data" / "groups_scores.csv", index_col="id")
 SCORES = DATA[["integration", "culture", "item", "sparse", "process"]]
 FORM = DATA["form"].astype(pd.CategoricalDtype(["P", "C", "M"]))
@@ -30,12 +33,24 @@ ORDINAL = 1e-6
 MIXED = 1e-4
 
 
-def agree(found: pd.DataFrame, rows: list[dict], keys: list[str], rtol: float) -> None:
+@pytest.fixture
+def agree(agrees):
     """Compare every column of R's rows, and make sure that they are all there."""
-    wanted = pd.DataFrame(rows).set_index(keys)
-    assert set(wanted.columns) <= set(found.columns)
-    both = found.loc[wanted.index, wanted.columns].astype(float)
-    np.testing.assert_allclose(both.to_numpy(), wanted.astype(float).to_numpy(), rtol=rtol, atol=rtol / 1e3)
+
+    def compare(what: str, found: pd.DataFrame, rows: list[dict], keys: list[str], oracle: str, rtol: float) -> None:
+        wanted = pd.DataFrame(rows).set_index(keys)
+        assert set(wanted.columns) <= set(found.columns)
+        both = found.loc[wanted.index, wanted.columns].astype(float)
+        for column, theirs in wanted.astype(float).items():
+            statistic = f"{what}: {LABELS.get(column, column.replace('_', ' '))}"
+            agrees(statistic, both[column], theirs, oracle=oracle, relative=rtol)
+        no_others(found, wanted)
+
+    return compare
+
+
+def no_others(found: pd.DataFrame, wanted: pd.DataFrame) -> None:
+    """Rows that R does not have hold no numbers."""
     left_over = found.drop(index=wanted.index)[[name for name in wanted.columns if name != "n"]]
     assert left_over.isna().to_numpy().all()
 
@@ -48,13 +63,20 @@ def by_method(method: str, groups: pd.Series) -> GroupComparison:
     return compare_groups(SCORES[FEW_VALUES] if method == "ordinal" else SCORES, groups, method=method)
 
 
-@pytest.mark.parametrize(("method", "rtol"), [("welch", CLOSED), ("rank", CLOSED), ("ordinal", ORDINAL)])
-def test_omnibus_tests_and_pairs_agree_with_r(method, rtol):
+@pytest.mark.parametrize(
+    ("method", "what", "oracle", "rtol"),
+    [
+        ("welch", "Welch tests", R, CLOSED),
+        ("rank", "rank tests", R, CLOSED),
+        ("ordinal", "proportional odds", f"ordinal {VERSIONS['ordinal']} clm", ORDINAL),
+    ],
+)
+def test_omnibus_tests_and_pairs_agree_with_r(method, what, oracle, rtol, agree):
     two, three = by_method(method, TWO_FORMS), by_method(method, FORM)
     for comparison, name in ((two, "two"), (three, "three")):
         table = comparison.table.join(comparison.assumptions.filter(["proportional_odds_p"]))
-        agree(table, ORACLE[f"{method}_{name}"], ["score"], rtol)
-    agree(three.pairwise, ORACLE[f"{method}_pairs"], PAIR, rtol)
+        agree(what, table, ORACLE[f"{method}_{name}"], ["score"], oracle, rtol)
+    agree(f"{what}, pairs", three.pairwise, ORACLE[f"{method}_pairs"], PAIR, oracle, rtol)
 
 
 def test_the_oracle_covers_every_column_of_the_tables():
@@ -65,10 +87,10 @@ def test_the_oracle_covers_every_column_of_the_tables():
             assert set(comparison.pairwise.columns) <= set(ORACLE[f"{method}_pairs"][0])
 
 
-def test_means_and_assumptions_agree_with_r():
+def test_means_and_assumptions_agree_with_r(agree):
     comparison = compare_groups(SCORES, FORM)
-    agree(comparison.means, ORACLE["means"], ["score", "group"], CLOSED)
-    agree(comparison.assumptions, ORACLE["assumptions"], ["score"], CLOSED)
+    agree("groups", comparison.means, ORACLE["means"], ["score", "group"], R, CLOSED)
+    agree("assumptions", comparison.assumptions, ORACLE["assumptions"], ["score"], R, CLOSED)
     assert set(comparison.means.columns) == {*ORACLE["means"][0]} - {"score", "group"}
 
 
@@ -80,14 +102,15 @@ def test_means_and_assumptions_agree_with_r():
         ("mixed_nested_three", FORM, NESTED),
     ],
 )
-def test_mixed_models_agree_with_lmer_test(name, groups, cluster):
+def test_mixed_models_agree_with_lmer_test(name, groups, cluster, agree):
     comparison = compare_groups(SCORES, groups, cluster=cluster)
     wanted = ORACLE[name]
     assert isinstance(comparison, ClusteredGroupComparison)
-    agree(comparison.table, wanted["table"], ["score"], MIXED)
-    agree(comparison.pairwise, wanted["pairwise"], PAIR, MIXED)
-    agree(comparison.means, wanted["means"], ["score", "group"], MIXED)
-    agree(comparison.icc, wanted["icc"], ["score"], MIXED)
+    oracle = f"lmerTest {VERSIONS['lmerTest']}"
+    agree("mixed models", comparison.table, wanted["table"], ["score"], oracle, MIXED)
+    agree("mixed models, pairs", comparison.pairwise, wanted["pairwise"], PAIR, oracle, MIXED)
+    agree("mixed models, groups", comparison.means, wanted["means"], ["score", "group"], oracle, MIXED)
+    agree("mixed models, intraclass correlation", comparison.icc, wanted["icc"], ["score"], oracle, MIXED)
     assert list(comparison.icc.columns) == (["team"] if cluster is TEAM else ["organisation", "team"])
 
 

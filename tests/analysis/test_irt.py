@@ -10,8 +10,9 @@ import pandas as pd
 import pytest
 from scipy import optimize, special, stats
 
-from analysis import irt
-from analysis.irt import graded_response, item_functioning
+from analysis.graded import Model, layout_of
+from analysis.irt import _person_fit, _residual_correlations, _sum_probabilities, graded_response
+from analysis.item_functioning import _ordered_logit, item_functioning
 
 ORACLES = Path(__file__).parents[1] / "oracles"
 ORACLE = json.loads((ORACLES / "irt.json").read_text())
@@ -312,7 +313,7 @@ def test_item_fit_is_the_statistic_counted_over_all_patterns():
 def test_sum_scores_have_the_probabilities_of_all_their_patterns():
     rng = np.random.default_rng(0)
     items = [rng.dirichlet(np.ones(k), size=3).T for k in (2, 4, 3)]
-    found = irt._sum_probabilities(items)
+    found = _sum_probabilities(items)
     brute = np.zeros((7, 3))
     for pattern in itertools.product(range(2), range(4), range(3)):
         brute[sum(pattern)] += np.prod([item[answer] for item, answer in zip(items, pattern, strict=True)], axis=0)
@@ -321,9 +322,9 @@ def test_sum_scores_have_the_probabilities_of_all_their_patterns():
 
 def test_residuals_at_the_true_trait_and_model_are_unrelated(known):
     items, trait = known
-    layout = irt._layout([5] * 6)
-    model = irt._Model(layout, np.column_stack([SLOPES, INTERCEPTS]).ravel(), np.eye(layout.size), 0.0)
-    found = irt._residual_correlations(model, items, trait).to_numpy()
+    layout = layout_of([5] * 6)
+    model = Model(layout, np.column_stack([SLOPES, INTERCEPTS]).ravel(), np.eye(layout.size), 0.0)
+    found = _residual_correlations(model, items, trait).to_numpy()
     assert np.abs(found[np.triu_indices(6, 1)]).max() < 4 / np.sqrt(len(items))
 
 
@@ -347,9 +348,9 @@ def test_person_fit_nears_a_standard_normal_as_items_grow():
     """30 items at their true parameters."""
     slopes, intercepts = np.tile(SLOPES, 5), np.tile(INTERCEPTS, (5, 1))
     items, trait = simulated(8, 2000, slopes, intercepts)
-    layout = irt._layout([5] * 30)
-    model = irt._Model(layout, np.column_stack([slopes, intercepts]).ravel(), np.eye(layout.size), 0.0)
-    star = irt._person_fit(model, items, trait)["statistic"]
+    layout = layout_of([5] * 30)
+    model = Model(layout, np.column_stack([slopes, intercepts]).ravel(), np.eye(layout.size), 0.0)
+    star = _person_fit(model, items, trait)["statistic"]
     assert abs(star.mean()) < 0.15
     assert star.std() == pytest.approx(1, abs=0.05)
 
@@ -375,13 +376,13 @@ def test_bad_answers_are_refused_in_words(known):
     cases = {
         "at least 3 items": items[["i0", "i1"]],
         "i1 hold text": items.assign(i1="often"),
-        "99 stands apart": items.assign(i1=items["i1"].mask(items.index < 3, 99)),
-        "i1 hold fractions": items.assign(i1=items["i1"] + 0.5),
+        "i1 has the code 99 .* far from its other codes 1 to 5": items.assign(i1=items["i1"].mask(items.index < 3, 99)),
+        "i1 has answers that are not whole numbers": items.assign(i1=items["i1"] + 0.5),
         "everyone who answered i1 chose the same": items.assign(i1=3),
         "nobody answered i1": items.assign(i1=np.nan),
         "needs at least as many people, got 20": items.iloc[:20],
         "names occur twice": pd.concat([items, items["i0"]], axis=1),
-        "more: join some": items.assign(i1=np.arange(400) % 20),
+        "i1 has 20 different answers": items.assign(i1=np.arange(400) % 20),
     }
     for words, bad in cases.items():
         with pytest.raises(ValueError, match=words):
@@ -458,7 +459,7 @@ def test_proportional_odds_are_those_of_statsmodels():
     rng = np.random.default_rng(4)
     design = np.column_stack([rng.normal(size=300), rng.integers(0, 2, 300)])
     codes = np.digitize(design @ [1.2, -0.5] + rng.logistic(size=300), [-1.5, 0, 2.0])
-    found = irt._ordered_logit(codes, design)
+    found = _ordered_logit(codes, design)
     theirs = OrderedModel(codes, design, distr="logit").fit(method="bfgs", disp=False, gtol=1e-9, maxiter=500)
     assert found.loglik == pytest.approx(theirs.llf, abs=1e-6)
     np.testing.assert_allclose(found.coefficients, theirs.params[:2], atol=1e-6)

@@ -467,8 +467,38 @@ def test_every_function_that_draws_has_one_that_says_the_same() -> None:
         if callable(value) and getattr(value, "__module__", "") == plots.__name__
     }
     drawing = {name for name in public if not name.startswith("_") and not name.endswith("_in_words")}
-    assert drawing == {"answer_bars", "profile", "scree", "loading_map", "intervals", "shares_map"}
+    assert drawing == {
+        "answer_bars",
+        "profile",
+        "scree",
+        "loading_map",
+        "information_curves",
+        "intervals",
+        "shares_map",
+    }
     assert {f"{name}_in_words" for name in drawing} <= public
+
+
+def test_information_curves_draw_each_scale_and_say_where_it_is_reliable() -> None:
+    theta = np.linspace(-3, 3, 13)
+    table = pd.concat(
+        [
+            pd.DataFrame({"scale": name, "theta": theta, "information": top * np.exp(-((theta - at) ** 2))})
+            for name, top, at in (("lead", 4.0, 1.0), ("role", 1.0, 0.0))
+        ],
+        ignore_index=True,
+    )
+    names = {"role": "Role", "lead": "Leadership", "absent": "Absent"}
+    axes = plots.information_curves(table, names=names)
+    panels = [each for each in axes.figure.axes if each.get_visible()]
+    assert [each.get_title() for each in panels] == ["Role", "Leadership"]
+    curve, line = panels[1].lines
+    np.testing.assert_allclose(curve.get_ydata(), 4 * np.exp(-((theta - 1) ** 2)))
+    assert line.get_ydata()[0] == pytest.approx(7 / 3)
+    words = plots.information_curves_in_words(table, names=names)
+    assert "Role: most at 0.0 (1.0), nowhere reliability 0.70" in words
+    assert "Leadership: most at 1.0 (4.0), reliability 0.70 from 0.5 to 1.5" in words
+    plt.close("all")
 
 
 def test_the_colours_are_told_apart_in_grey_by_their_order() -> None:

@@ -108,7 +108,7 @@ fits <- list(
   ml = run("bfi", five, "ML", more = all),
   mlr = run("bfi", five, "MLR", more = "residuals"),
   fiml = run("bfi_people", five, "ML", missing = "fiml", more = c("scores", "residuals")),
-  fiml_mlr = run("bfi_people", two, "MLR", missing = "fiml"),
+  fiml_mlr = run("bfi_gaps", two, "MLR", missing = "fiml"),
   teams = run("teams", two, "MLR", cluster = "team"),
   marker = run("bfi_300", two, "WLSMV", std.lv = FALSE, more = c("modindices", "scores")),
   wording = run("bfi_1000", wording, "WLSMV", more = c("modindices", "scores")),

@@ -50,20 +50,21 @@ def sample(rng: np.random.Generator, *, n: int, kind: str, population: str = "th
 def draw(
     rng: np.random.Generator, *, n: int, kind: str, estimator: Any, population: str = "three", shrink: float = 1.0
 ) -> Draw:
-    """Fit once; ``shrink`` makes the standard errors wrong on purpose."""
+    """Fit once; ``shrink`` makes the intervals too narrow on purpose."""
     found = confirmatory(
         sample(rng, n=n, kind=kind, population=population), POPULATIONS[population][0], estimator=estimator
     )
     loadings, correlations = truth(population, kind, estimator)
-    at, error = found.loadings["std_estimate"].to_numpy(), found.loadings["std_se"].to_numpy() * shrink
-    together = found.correlations
-    factor, factor_error = together["estimate"].to_numpy(), together["se"].to_numpy() * shrink
+    each, together = found.loadings, found.correlations
+    at, factor = each["std_estimate"].to_numpy(), together["estimate"].to_numpy()
+    bounds = [at + shrink * (each[side].to_numpy() - at) for side in ("std_ci_low", "std_ci_high")]
+    factor_bounds = [factor + shrink * (together[side].to_numpy() - factor) for side in ("ci_low", "ci_high")]
     p = found.fit["p" if estimator == "ML" else "p_scaled"]
     return {
         "loading_bias": at - loadings,
-        "loading_coverage": covered(at - 1.96 * error, at + 1.96 * error, loadings),
+        "loading_coverage": covered(*bounds, loadings),
         "correlation_bias": factor - correlations,
-        "correlation_coverage": covered(factor - 1.96 * factor_error, factor + 1.96 * factor_error, correlations),
+        "correlation_coverage": covered(*factor_bounds, correlations),
         "rejected": float(p < 0.05),
     }
 

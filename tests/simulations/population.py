@@ -49,7 +49,6 @@ def answer_covariance(correlation: Any, cuts: Matrix) -> Matrix:
     bivariate normal density over the correlation from 0 to ρ: no sample, accurate to about 10 digits.
     """
     rho = np.asarray(correlation, dtype=float)[..., None, None, None]
-    # Substituting r = ρ sin²-like spacing is not needed: correlations here stay below .99.
     r = rho * (_NODES + 1) / 2
     a, b = cuts[:, None, None], cuts[None, :, None]
     density = np.exp(-(a * a - 2 * r * a * b + b * b) / (2 * (1 - r * r))) / (2 * np.pi * np.sqrt(1 - r * r))
