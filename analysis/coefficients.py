@@ -15,7 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from analysis.factoring import extract, schmid_leiman_parts
+from analysis.factoring import (
+    SchmidLeimanParts,
+    extract,
+    minres_gradient,
+    oblique_gradient,
+    schmid_leiman_parts,
+)
 
 Matrix = NDArray[np.floating[Any]]
 
@@ -244,18 +250,20 @@ def mean_split_half(covariance: Matrix) -> Matrix:
     return np.asarray(2 * apart * lambda_1(covariance))
 
 
-def one_factor_omega(covariance: Matrix) -> Matrix:
+def one_factor_omega(covariance: Matrix, *, near: Matrix | None = None) -> Matrix:
     """Give omega of the one-factor model by maximum likelihood (McDonald, 1999), for many matrices at once.
 
     Parameters
     ----------
     covariance : (…, items, items) array
+    near : (items,) array, optional
+        Uniquenesses from which the search starts, see `analysis.factoring.extract`.
 
     Returns
     -------
     (…) array
         ``nan`` where the iterations do not converge. Error variances are kept at 0.5 % of the item's variance or
-        more, where `analysis.normal_theory.fit_ml` lets them be negative.
+        more, where `analysis.normal_theory.fit_covariances` lets them be negative.
 
     Examples
     --------
@@ -265,14 +273,14 @@ def one_factor_omega(covariance: Matrix) -> Matrix:
     """
     stack = covariance.reshape(-1, *covariance.shape[-2:])
     sd = np.sqrt(np.diagonal(stack, axis1=1, axis2=2))
-    loadings, converged = extract(correlations_of(stack), 1, "ml")
+    loadings, converged = extract(correlations_of(stack), 1, "ml", near=near)
     loadings = loadings[:, :, 0]
     common = np.sum(sd * loadings, axis=1) ** 2
     omega = common / (common + np.sum(sd**2 * (1 - loadings**2), axis=1))
     return np.asarray(np.where(converged, omega, np.nan).reshape(covariance.shape[:-2]))
 
 
-def schmid_leiman_omegas(correlations: Matrix, n_factors: int) -> Matrix:
+def schmid_leiman_omegas(correlations: Matrix, n_factors: int, *, near: SchmidLeimanParts | None = None) -> Matrix:
     """Give omega total and hierarchical omega by a Schmid–Leiman solution, for many matrices at once.
 
     Parameters
@@ -281,6 +289,8 @@ def schmid_leiman_omegas(correlations: Matrix, n_factors: int) -> Matrix:
         Positive definite.
     n_factors : int
         Group factors, at least 2.
+    near : SchmidLeimanParts, optional
+        Solution from which the search starts, see `analysis.factoring.schmid_leiman_parts`.
 
     Returns
     -------
@@ -301,12 +311,46 @@ def schmid_leiman_omegas(correlations: Matrix, n_factors: int) -> Matrix:
     [0.9017, 0.5662]
     """
     stack = correlations.reshape(-1, *correlations.shape[-2:])
-    parts = schmid_leiman_parts(stack, n_factors)
+    parts = schmid_leiman_parts(stack, n_factors, near=near)
     total = stack.sum(axis=(1, 2))
     omega_total = 1 - np.sum(1 - parts.communalities, axis=1) / total
     hierarchical = parts.loadings[:, :, 0].sum(axis=1) ** 2 / total
     both = np.stack([omega_total, hierarchical], axis=-1)
     return np.asarray(np.where(parts.converged[:, None], both, np.nan).reshape(*correlations.shape[:-2], 2))
+
+
+def schmid_leiman_gradients(correlations: Matrix, parts: SchmidLeimanParts) -> Matrix:
+    """Give the derivatives of `schmid_leiman_omegas` by the correlations.
+
+    Parameters
+    ----------
+    correlations : (items, items) array
+    parts : SchmidLeimanParts
+        Theirs, by minres and oblimin.
+
+    Returns
+    -------
+    (2, items, items) array
+        Symmetric G of either: a small change dR changes the coefficient by tr(G dR). Not finite where the two factors
+        of a solution do not correlate.
+    """
+    total = correlations.sum()
+    pattern, above = parts.pattern, parts.above
+    unrotated, _ = extract(correlations, pattern.shape[1], "minres", near=1 - parts.communalities)
+    by_total = minres_gradient(correlations, unrotated, 2 * unrotated / total)
+    by_total += np.sum(1 - parts.communalities) / total**2
+    general = float((pattern @ above).sum())
+    by_pattern = np.broadcast_to(2 * general / total * above, pattern.shape)
+    by_above = 2 * general / total * pattern.sum(axis=0)
+    if len(above) == 2:
+        # Both load by the root of their correlation, which stands in two places.
+        with np.errstate(divide="ignore"):
+            by_phi = (1 - np.eye(2)) * by_above.sum() / (4 * above[0])
+    else:
+        by_phi = minres_gradient(parts.phi, above[:, None], by_above[:, None])
+    before = oblique_gradient(unrotated, pattern, by_pattern, by_phi, "oblimin")
+    by_general = minres_gradient(correlations, unrotated, before) - general**2 / total**2
+    return np.stack([by_total, by_general])
 
 
 def categorical_omega(thresholds: Sequence[Matrix], loadings: Matrix) -> tuple[float, Matrix, Matrix]:

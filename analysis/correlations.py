@@ -97,13 +97,3 @@ def _jackknife_reach(x: Matrix, y: Matrix, kind: Correlation, codes: NDArray[np.
         )
     se = np.sqrt((count - 1) / count * np.sum((z - z.mean()) ** 2))
     return float(stats.t.ppf(0.975, count - 1) * se)
-
-
-def same_responses(given: pd.Series, index: pd.Index, what: str) -> pd.Series:
-    """Return values in the order of an index; ValueError where the responses are not the same."""
-    if not index.is_unique or not given.index.is_unique or set(given.index) != set(index):
-        raise ValueError(
-            f"{what} must have the same index as the scores, each response once: {len(index)} responses in the scores, "
-            f"{len(given)} in {what}, {int(index.isin(given.index).sum())} of them shared"
-        )
-    return given.reindex(index)

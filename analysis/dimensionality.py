@@ -12,7 +12,7 @@ from scipy import stats
 from tqdm import tqdm
 
 from analysis.factoring import degrees_of_freedom, extract, likelihood_discrepancy, most_factors, reduced
-from analysis.ordinal import MissingAnswers, ordinal_moments, smoothed
+from analysis.ordinal import category_positions, position_correlations, smoothed
 from analysis.result import Result
 from analysis.sample import Gaps, MatrixKind, item_correlations
 
@@ -313,32 +313,28 @@ def _shuffled_polychorics(
 ) -> tuple[Matrix, tuple[str, ...]]:
     """Polychoric correlations of the answers, each item's shuffled among those who answered it."""
     rng = np.random.default_rng(seed)
-    values = answers.to_numpy(dtype=float)
-    known = ~np.isnan(values)
-    way: MissingAnswers = "listwise" if known.all() else "pairwise"
+    positions = category_positions(answers)
+    known = positions >= 0
     found: list[Matrix] = []
     refused = smooth = 0
     with tqdm(total=draws, desc="parallel analysis", disable=not progress) as bar:
         while len(found) < draws:
-            shuffled = np.full(values.shape, np.nan)
-            for column in range(values.shape[1]):
-                here = known[:, column]
-                shuffled[here, column] = rng.permutation(values[here, column])
+            shuffled = positions.copy()
+            for column, here in enumerate(known.T):
+                shuffled[here, column] = rng.permutation(positions[here, column])
             try:
-                moments = ordinal_moments(
-                    pd.DataFrame(shuffled, columns=answers.columns), missing=way, covariance=False
-                )
+                estimated = position_correlations(shuffled)
             # Among few people a shuffle can, by chance, make two items tell all of each other.
             except ValueError as trouble:
                 refused += 1
                 if refused > draws:
                     raise ValueError(
-                        f"{refused} of {refused + len(found)} random data sets of {len(values)} people have no polychoric "
+                        f"{refused} of {refused + len(found)} random data sets of {len(positions)} people have no polychoric "
                         f"correlations (the last: {trouble}): use more people, fewer items, joined categories, or "
                         "matrix='pearson'"
                     ) from trouble
                 continue
-            correlations, note = smoothed(moments.correlations)
+            correlations, note = smoothed(estimated)
             smooth += bool(note)
             found.append(correlations)
             bar.update()

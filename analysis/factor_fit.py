@@ -29,10 +29,17 @@ Matrix = NDArray[np.floating[Any]]
 Estimator = Literal["WLSMV", "ULSMV", "DWLS", "ML", "MLR"]
 MissingAnswers = Literal["listwise", "pairwise", "fiml"]
 
+# Items with at most so many different answers are taken for rating scales, as `analysis.ordinal` does.
+_MOST_CODES = 12
+_JUST_IDENTIFIED = (
+    "The model has as many parameters as the items have statistics (0 degrees of freedom): it fits whatever the answers "
+    "are, so that fit cannot be judged."
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FactorFit:
-    """What both kinds of estimation give.
+    """A fitted factor model, the same for ordered and continuous items.
 
     Attributes
     ----------
@@ -72,6 +79,22 @@ def fitted_ordinal(
     identification: Identification,
     clusters: pd.Series | None,
 ) -> FactorFit:
+    """Fit a model to the thresholds and polychoric correlations of ordered items.
+
+    Parameters
+    ----------
+    answers : pandas.DataFrame
+        Response × item, the items of the plan.
+    plan : FactorPlan
+    estimator : {"WLSMV", "ULSMV", "DWLS"}
+    missing : {"listwise", "pairwise"}
+    identification : {"variance", "marker"}
+    clusters : pandas.Series or None
+
+    Returns
+    -------
+    FactorFit
+    """
     way: Literal["listwise", "pairwise"] = "pairwise" if missing == "pairwise" else "listwise"
     numbers = numeric_answers(answers)
     kept = numbers.dropna() if way == "listwise" else numbers.dropna(how="all")
@@ -174,10 +197,27 @@ def fitted_normal(
     identification: Identification,
     clusters: pd.Series | None,
 ) -> FactorFit:
+    """Fit a model to the covariances, and with gaps or clusters the means, of continuous items.
+
+    Parameters
+    ----------
+    answers : pandas.DataFrame
+        Response × item, the items of the plan.
+    plan : FactorPlan
+    estimator : {"ML", "MLR"}
+    missing : {"listwise", "fiml"}
+    identification : {"variance", "marker"}
+    clusters : pandas.Series or None
+
+    Returns
+    -------
+    FactorFit
+    """
     way: Literal["listwise", "fiml"] = "fiml" if missing == "fiml" else "listwise"
     robust = estimator == "MLR"
     means = way == "fiml" or clusters is not None
     numbers = numeric_answers(answers)
+    _refuse_stray_codes(numbers)
     used = numbers.dropna() if way == "listwise" else numbers.dropna(how="all")
     _more_people_than_items(len(used), len(plan.items))
     notes = complete_items(answers)[1] if way == "listwise" else _gap_notes(numbers, used)
@@ -238,12 +278,6 @@ def _normal_indices(
     return found, ()
 
 
-_JUST_IDENTIFIED = (
-    "The model has as many parameters as the items have statistics (0 degrees of freedom): it fits whatever the answers "
-    "are, so that fit cannot be judged."
-)
-
-
 def _towards_first(plan: FactorPlan, engine: least_squares.LeastSquaresFit | normal_theory.NormalFit) -> dict[str, Any]:
     """Turn factors that point away from their first item: what changes of a fit, all else is the same."""
     parts, free = engine.estimates[0], engine.model.groups[0].free
@@ -276,6 +310,16 @@ def _more_people_than_items(n: int, items: int) -> None:
         )
 
 
+def _refuse_stray_codes(numbers: pd.DataFrame) -> None:
+    """Refuse a 99 for "no answer" among items whose answers are a few whole numbers; other items may have any."""
+    values = numbers.to_numpy()
+    whole = ~((values != np.round(values)) & np.isfinite(values)).any(axis=0)
+    coded = [name for name, fits in zip(numbers.columns, whole, strict=True) if fits]
+    coded = [name for name in coded if numbers[name].nunique() <= _MOST_CODES]
+    if coded:
+        ordered_answers(numbers[coded], at_least=1)
+
+
 def _teams(clusters: pd.Series, answers: pd.DataFrame) -> pd.Series:
     if not clusters.index.is_unique or not answers.index.isin(clusters.index).all():
         raise ValueError("clusters must stand on the index of the answers, one team for each response")
@@ -299,9 +343,34 @@ def _gap_notes(numbers: pd.DataFrame, used: pd.DataFrame) -> tuple[str, ...]:
 
 
 def with_residual_variances(parts: Parts[Matrix]) -> Parts[Matrix]:
-    """Put in what the factors leave of the variance of 1 of each ordered item."""
+    """Put in what the factors leave of the variance of 1 of each ordered item.
+
+    Parameters
+    ----------
+    parts : Parts
+        Without residual variances, real or complex.
+
+    Returns
+    -------
+    Parts
+    """
     errors = parts.error_covariance.copy()
     np.fill_diagonal(errors, 0.0)
     common = np.diag(implied_covariance(replace(parts, error_covariance=errors)))
     errors = errors + np.diag(1 - common)
     return replace(parts, error_covariance=errors)
+
+
+def as_correlations(matrix: Matrix) -> Matrix:
+    """Divide covariances by the standard deviations.
+
+    Parameters
+    ----------
+    matrix : (n, n) array
+
+    Returns
+    -------
+    (n, n) array
+    """
+    sd = np.sqrt(np.diag(matrix))
+    return np.asarray(matrix / np.outer(sd, sd))

@@ -76,6 +76,24 @@ def planned(
     second_order: str | Mapping[str, Sequence[str]] | None,
     correlated_errors: tuple[tuple[str, str], ...],
 ) -> FactorPlan:
+    """Check a model and lay it out.
+
+    Parameters
+    ----------
+    model, method_factors, bifactor, second_order, correlated_errors
+        As `analysis.confirmatory.confirmatory`.
+
+    Returns
+    -------
+    FactorPlan
+
+    Raises
+    ------
+    FitError
+        If a factor has too few items to be identified.
+    ValueError
+        If the model contradicts itself.
+    """
     if not isinstance(model, Mapping) or not model:
         raise ValueError(
             f"model must map each factor to its items, such as {{'trust': ['t1', 't2', 't3']}}; got {model!r}"
@@ -199,7 +217,24 @@ def _identified(plan: FactorPlan, explained: set[int]) -> tuple[str, ...]:
 
 
 def model_items(items: pd.DataFrame, plan: FactorPlan) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """Return the model's items, in the model's order, and a note on other columns."""
+    """Take the model's items out of the answers.
+
+    Parameters
+    ----------
+    items : pandas.DataFrame
+        Response × item.
+    plan : FactorPlan
+
+    Returns
+    -------
+    tuple
+        The model's items, in the model's order, and a note on other columns.
+
+    Raises
+    ------
+    ValueError
+        If the answers lack an item of the model, or have it twice.
+    """
     columns = [str(column) for column in items.columns]
     absent = [item for item in plan.items if item not in items.columns]
     if absent:
@@ -210,7 +245,7 @@ def model_items(items: pd.DataFrame, plan: FactorPlan) -> tuple[pd.DataFrame, tu
         more = f" and {len(absent) - 5} more" if len(absent) > 5 else ""
         raise ValueError(
             f"the model names items that the answers do not have: {'; '.join(hints)}{more}; the columns are "
-            f"{listed(columns[:30])}{' …' if len(columns) > 30 else ''}"
+            f"{some_of(columns, most=30)}"
         )
     doubled = sorted({str(item) for item in plan.items if (items.columns == item).sum() > 1})
     if doubled:
@@ -219,12 +254,26 @@ def model_items(items: pd.DataFrame, plan: FactorPlan) -> tuple[pd.DataFrame, tu
     rest = [str(column) for column in items.columns if column not in set(plan.items)]
     if not rest:
         return answers, ()
-    named = listed(rest[:10]) + (" …" if len(rest) > 10 else "")
-    return answers, (f"Columns that are in no factor are left out: {named}.",)
+    return answers, (f"Columns that are in no factor are left out: {some_of(rest)}.",)
 
 
 def written(plan: FactorPlan, identification: Identification, *, cuts: Sequence[int] | None, means: bool) -> Model:
-    """Write the model's matrices; ``cuts`` is the number of thresholds of each item if items are ordered."""
+    """Write the model's matrices.
+
+    Parameters
+    ----------
+    plan : FactorPlan
+    identification : {"variance", "marker"}
+    cuts : sequence of int or None
+        Number of thresholds of each item; None if items are continuous.
+    means : bool
+        Whether the model has intercepts.
+
+    Returns
+    -------
+    Model
+        Its parameters are named in words: "loading of N1 on neurotic".
+    """
     threshold_item = [] if cuts is None else [item for item, count in enumerate(cuts) for _ in range(count)]
     draft = ModelDraft(items=len(plan.items), factors=len(plan.factors), threshold_item=threshold_item)
     marker = identification == "marker"
@@ -284,4 +333,11 @@ def _title(traits: int, bifactor: bool, higher: Mapping[str, object], method: Ma
 
 
 def pairs_of(places: Sequence[int]) -> list[Pair]:
+    """Pair each place with those after it.
+
+    Examples
+    --------
+    >>> pairs_of([2, 5, 7])
+    [(2, 5), (2, 7), (5, 7)]
+    """
     return [(first, second) for position, first in enumerate(places) for second in places[position + 1 :]]

@@ -23,13 +23,28 @@ _SETTLED, _MOST_STEPS = 1e-9, 100
 
 
 def factor_scores(plan: FactorPlan, fitted: FactorFit) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """Estimate each person's scores.
+
+    Parameters
+    ----------
+    plan : FactorPlan
+    fitted : FactorFit
+
+    Returns
+    -------
+    tuple
+        Response × factor, without rows where the solution allows no scores; and a note that says why.
+
+    Notes
+    -----
+    Continuous items: the regression method (Thurstone, 1935), from the answered ones. Ordered items: the mode of the
+    posterior, factors normal and answers independent given them (Bayes modal; lavaan's ``EBM``).
+    """
     factors = factor_moments(fitted.parts)[1]
     theta = np.diag(fitted.parts.error_covariance)
     reason = None
     if fitted.ordinal and theta.min() <= 0:
-        reason = (
-            f"the residual variance of {listed(plan.items[item] for item in np.flatnonzero(theta <= 0))} is not positive"
-        )
+        reason = f"the residual variance of {listed(plan.items[item] for item in np.flatnonzero(theta <= 0))} is not positive"
     elif np.linalg.eigvalsh(as_correlations(factors))[0] <= 1e-10:
         reason = "the factors' correlations are not positive definite"
     elif np.linalg.eigvalsh(fitted.implied)[0] <= 0:

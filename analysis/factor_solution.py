@@ -33,7 +33,24 @@ class Quantity:
 
 
 def standardised_solution(plan: FactorPlan, fitted: FactorFit) -> dict[str, Quantity]:
-    """Standardise the solution, with standard errors by the delta method."""
+    """Standardise the solution, with standard errors by the delta method.
+
+    Parameters
+    ----------
+    plan : FactorPlan
+    fitted : FactorFit
+
+    Returns
+    -------
+    dict
+        By name: ``loadings`` (in the order of ``plan.cells``), ``paths``, ``correlations`` (``plan.reported``),
+        ``residuals``, ``error_correlations``, ``average_variance`` and ``composite_reliability`` (``plan.measured``).
+
+    Raises
+    ------
+    FitError
+        If a factor has no variance, naming it.
+    """
     variance = np.diag(factor_moments(fitted.parts)[1])
     for factor in np.flatnonzero(variance <= 0):
         raise FitError(
@@ -118,6 +135,19 @@ class Parameters:
 
 
 def interval_frame(quantity: Quantity, index: pd.Index, *, tested: bool = True) -> pd.DataFrame:
+    """Put estimates into a table with tests and 95 % intervals.
+
+    Parameters
+    ----------
+    quantity : Quantity
+    index : pandas.Index
+    tested : bool
+        Whether 0 is a value to be tested.
+
+    Returns
+    -------
+    pandas.DataFrame
+    """
     estimate, se = quantity.estimate, quantity.se
     z = np.divide(estimate, se, out=np.full(estimate.shape, np.nan), where=se > 0)
     frame = pd.DataFrame(
@@ -142,6 +172,7 @@ def _with_standardised(frame: pd.DataFrame, standardised: Quantity) -> pd.DataFr
 
 
 def loading_table(plan: FactorPlan, fitted: FactorFit, quantities: Mapping[str, Quantity]) -> pd.DataFrame:
+    """Give loadings of items and of factors on factors of factors, raw and standardised; index ``factor, item``."""
     parameters = Parameters(fitted)
     pairs = [(plan.factors[factor], plan.items[item]) for factor, item in plan.cells]
     pairs += [(plan.factors[above], plan.factors[below]) for above, below in plan.paths]
@@ -161,6 +192,7 @@ def loading_table(plan: FactorPlan, fitted: FactorFit, quantities: Mapping[str, 
 def residual_variance_table(
     plan: FactorPlan, fitted: FactorFit, quantities: Mapping[str, Quantity], parameters: Parameters
 ) -> pd.DataFrame:
+    """Give residual variances, raw and standardised, and what the factors explain; index ``item``."""
     standardised = quantities["residuals"]
     diagonal = [(item, item) for item in range(len(plan.items))]
     raw = standardised if fitted.ordinal else parameters.of("error_covariance", diagonal)
@@ -169,6 +201,7 @@ def residual_variance_table(
 
 
 def threshold_table(plan: FactorPlan, fitted: FactorFit, parameters: Parameters) -> pd.DataFrame:
+    """Give thresholds of ordered items; index ``item, threshold``."""
     item = fitted.model.groups[0].threshold_item
     rank = [int(np.sum(item[:place] == own)) + 1 for place, own in enumerate(item)]
     names = [(plan.items[own], position) for own, position in zip(item, rank, strict=True)]
@@ -177,13 +210,27 @@ def threshold_table(plan: FactorPlan, fitted: FactorFit, parameters: Parameters)
 
 
 def intercept_table(plan: FactorPlan, fitted: FactorFit, parameters: Parameters) -> pd.DataFrame:
+    """Give intercepts where means are part of the model; index ``item``."""
     free = np.flatnonzero(fitted.model.groups[0].free.intercepts >= 0)
     index = pd.Index([plan.items[item] for item in free], name="item", dtype="object" if not free.size else None)
     return interval_frame(parameters.of("intercepts", [(int(item),) for item in free]), index)
 
 
 def discriminant_table(plan: FactorPlan, fitted: FactorFit, quantities: Mapping[str, Quantity]) -> pd.DataFrame:
-    """Set each two factors' correlation beside what should exceed it."""
+    """Set each two factors' correlation beside what should exceed it.
+
+    Parameters
+    ----------
+    plan : FactorPlan
+    fitted : FactorFit
+    quantities : mapping
+        Of `standardised_solution`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Index ``factor, other``.
+    """
     observed = np.abs(as_correlations(fitted.observed))
     average = dict(zip(plan.measured, quantities["average_variance"].estimate, strict=True))
     correlation = dict(zip(plan.reported, quantities["correlations"].estimate, strict=True))
@@ -220,16 +267,17 @@ def _geometric(sizes: Matrix) -> float:
 def pair_index(
     names: Sequence[str], pairs: Sequence[Pair], levels: tuple[str, str] = ("factor", "other")
 ) -> pd.MultiIndex:
+    """Name the rows of a table of pairs."""
     if not pairs:
         return no_rows(*levels)
     return pd.MultiIndex.from_tuples([(names[a], names[b]) for a, b in pairs], names=levels)
 
 
 def no_rows(*levels: str) -> pd.MultiIndex:
+    """Name the levels of a table without rows."""
     return pd.MultiIndex.from_arrays([[] for _ in levels], names=levels)
 
 
 def factor_index(plan: FactorPlan) -> pd.Index:
+    """Name the rows of a table of the factors that are measured."""
     return pd.Index([plan.factors[factor] for factor in plan.measured], name="factor")
-
-

@@ -741,7 +741,12 @@ def minres_gradient(correlations: Matrix, pattern: Matrix, slope: Matrix) -> Mat
     uniqueness = np.clip(1 - communality, LEAST_UNIQUENESS, 1.0)
     values, vectors = _eigen(correlations[None], uniqueness[None], "minres")
     hessian = _discrepancy(values, vectors, factors, "minres").hessian[0]
-    ours, theirs, left, taken = vectors[0, :, :-factors], vectors[0, :, -factors:], values[0, :-factors], values[0, -factors:]
+    ours, theirs, left, taken = (
+        vectors[0, :, :-factors],
+        vectors[0, :, -factors:],
+        values[0, :-factors],
+        values[0, -factors:],
+    )
     # Loadings by eigenvectors, whatever the rotation of these: theirs' @ pattern turns one into the other.
     turn = np.linalg.pinv(theirs.T @ pattern)
     leading = 0.5 * theirs.T @ slope @ turn

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy import special, stats
 from scipy.optimize import elementwise
 
+from analysis.alignment import same_responses
 from analysis.mixed import contrast, fit_mixed, intraclass, joint_test
 from analysis.multiplicity import holm
 from analysis.result import Result
@@ -260,17 +261,8 @@ def _numeric(scores: pd.DataFrame) -> pd.DataFrame:
     return values.rename_axis(columns="score")
 
 
-def _same_index(given: pd.Series | pd.DataFrame, index: pd.Index, what: str) -> None:
-    if not given.index.is_unique or len(given) != len(index) or not index.isin(given.index).all():
-        raise ValueError(
-            f"{what} must have the index of scores, each response once: {len(index)} responses in scores, "
-            f"{len(given)} in {what}, {index.isin(given.index).sum()} of them shared."
-        )
-
-
 def _members(groups: pd.Series, index: pd.Index, notes: list[str]) -> pd.Series:
-    _same_index(groups, index, "groups")
-    groups = groups.reindex(index)
+    groups = same_responses(groups, index, "groups")
     if not isinstance(groups.dtype, pd.CategoricalDtype):
         try:
             order = sorted(groups.dropna().unique())
@@ -286,8 +278,7 @@ def _clusters(cluster: pd.Series | pd.DataFrame, index: pd.Index) -> pd.DataFram
     """Give each cluster a number: team 1 of one organisation is not team 1 of another."""
     if isinstance(cluster, pd.Series):
         cluster = cluster.to_frame("cluster" if cluster.name is None else cluster.name)
-    _same_index(cluster, index, "cluster")
-    cluster = cluster.reindex(index)
+    cluster = same_responses(cluster, index, "cluster")
     return pd.DataFrame(
         {
             name: cluster.groupby([cluster.iloc[:, outer] for outer in range(level + 1)], observed=True).ngroup()

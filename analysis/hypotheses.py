@@ -10,7 +10,8 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from analysis.correlations import Correlation, correlate, same_responses
+from analysis.alignment import same_responses
+from analysis.correlations import Correlation, correlate
 from analysis.groups import GroupComparison, compare_groups
 from analysis.missing import numeric_answers
 from analysis.result import Result

@@ -166,6 +166,27 @@ def gradient_of(coefficient: Coefficient, covariance: Matrix, *, step: float = 1
     return gradient
 
 
+def by_covariances(gradient: Matrix, covariance: Matrix) -> Matrix:
+    """Turn derivatives by correlations into derivatives by the covariances that these are made of.
+
+    Parameters
+    ----------
+    gradient : (…, items, items) array
+        Symmetric, see `gradient_of`.
+    covariance : (items, items) array
+
+    Returns
+    -------
+    (…, items, items) array
+    """
+    sd = np.sqrt(np.diag(covariance))
+    out = gradient / np.outer(sd, sd)
+    # A larger variance makes all correlations of its item smaller.
+    diagonal = np.arange(len(sd))
+    out[..., diagonal, diagonal] -= np.sum(out * covariance, axis=-1) / sd**2
+    return np.asarray(out)
+
+
 def influences(sample: Sample, gradient: Matrix) -> Matrix:
     """Give what each person's answers do to a coefficient: n times the change by leaving the person out, reversed.
 

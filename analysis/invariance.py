@@ -189,7 +189,7 @@ def invariance(
     Examples
     --------
     >>> import numpy as np, pandas as pd
-    >>> rng = np.random.default_rng(1)
+    >>> rng = np.random.default_rng(2)
     >>> behind = rng.normal(size=(600, 1)) + rng.normal(size=(600, 4))
     >>> answers = pd.DataFrame(np.digitize(behind, [-2, -0.5, 0.5, 2]), columns=list("abcd"))
     >>> group = pd.Series(np.repeat(["peers", "others"], 300))
@@ -211,6 +211,7 @@ def invariance(
     if not longitudinal:
         blocks, more = _complete(blocks, missing)
         notes += more
+    _refuse_few(blocks)
     if estimator in _ORDINAL:
         blocks, more = _joined(blocks)
         notes += more
@@ -358,6 +359,15 @@ def _linked(
     return {name: frame.loc[always] for name, frame in waves.items()}, tuple(notes)
 
 
+def _refuse_few(blocks: Mapping[str, pd.DataFrame]) -> None:
+    few = [f"{name} has {len(frame)}" for name, frame in blocks.items() if len(frame) < _FEWEST]
+    if few:
+        raise ValueError(
+            f"at least {_FEWEST} people in every group are needed (in waves, people who answered all), but "
+            f"{', '.join(few)}: leave it out or join it"
+        )
+
+
 def _joined(
     blocks: Mapping[str, pd.DataFrame],
 ) -> tuple[dict[str, pd.DataFrame], tuple[str, ...]]:
@@ -401,11 +411,6 @@ def _data(
     *,
     waves: bool,
 ) -> _Data:
-    few = [f"{name} has {len(frame)}" for name, frame in blocks.items() if len(frame) < _FEWEST]
-    if few:
-        raise ValueError(
-            f"at least {_FEWEST} people in every group are needed, but {', '.join(few)}: leave it out or join it"
-        )
     columns = list(next(iter(blocks.values())).columns)
     place = {item: position for position, item in enumerate(columns)}
     ordered = estimator in _ORDINAL

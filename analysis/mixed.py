@@ -20,6 +20,8 @@ from scipy.sparse import csgraph
 from scipy.sparse.linalg import splu
 from threadpoolctl import threadpool_limits
 
+from analysis.sentences import listed
+
 _Array: TypeAlias = NDArray[np.float64]
 
 # Above this number of levels that share people, the factorisation is sparse instead of by block.
@@ -362,7 +364,7 @@ def _checked(outcome: pd.Series, design: pd.DataFrame, groups: pd.DataFrame) -> 
     _, triangle, order = linalg.qr(X / lengths, mode="economic", pivoting=True)
     dependent = np.abs(np.diag(triangle)) < _RELATIVE_ZERO * np.sqrt(n)
     if dependent.any():
-        named = ", ".join(str(name) for name in design.columns[np.sort(order[dependent])])
+        named = listed(design.columns[np.sort(order[dependent])])
         raise ValueError(
             f"the terms of the design depend on each other (rank {p - dependent.sum()} of {p}); leave out: {named}"
         )
@@ -376,7 +378,7 @@ def _finite(frame: pd.DataFrame, what: str) -> _Array:
     values: _Array = frame.to_numpy(dtype=float, na_value=np.nan)
     bad = ~np.isfinite(values)
     if bad.any():
-        named = ", ".join(str(name) for name in frame.columns[bad.any(axis=0)])
+        named = listed(frame.columns[bad.any(axis=0)])
         raise ValueError(
             f"{what} must be finite numbers without gaps, got {int(bad.any(axis=1).sum())} rows with "
             f"missing or infinite values in: {named}; leave those rows out first"
@@ -931,7 +933,7 @@ def _weights(fit: MixedFit, weights: pd.DataFrame) -> _Array:
     L = _finite(weights, "weights")[:, weights.columns.get_indexer(fit.coefficients.index)]
     L = np.where(np.isin(fit.coefficients.index, weights.columns), L, 0.0)
     if (L == 0).all(axis=1).any():
-        named = ", ".join(map(str, weights.index[(L == 0).all(axis=1)]))
+        named = listed(weights.index[(L == 0).all(axis=1)])
         raise ValueError(f"a contrast needs a weight other than zero, none in: {named}")
     return L
 

@@ -11,12 +11,13 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
-from analysis import coefficients
-from analysis.factoring import most_factors
+from analysis import coefficients as formulas
+from analysis.factoring import SchmidLeimanParts, extract, most_factors, schmid_leiman_parts
 from analysis.influence import (
     Coefficient,
     Interval,
     Positions,
+    by_covariances,
     cluster_codes,
     gradient_of,
     on_log_scale,
@@ -40,6 +41,7 @@ from analysis.normal_theory import (
 from analysis.ordinal import MissingAnswers, OrdinalMoments, ordinal_moments
 from analysis.result import Result
 from analysis.sample import Gaps, Missing, Sample, complete_items, sample_moments
+from analysis.sentences import listed
 from analysis.structure import Model, ModelDraft, Parts, ordinal_jacobian
 
 Matrix = NDArray[np.floating[Any]]
@@ -47,16 +49,10 @@ IntervalKind = Literal["analytic", "bootstrap"]
 
 _DRAWS = 1000
 _COLUMNS = ["estimate", "se", "ci_low", "ci_high", "n"]
-_DELTA = (
-    "standard errors by the delta method without supposing normal answers (Maydeu-Olivares, Coffman & Hartmann, 2007)"
-)
 _OMEGA_INTERVAL = (
-    "interval by the delta method on the logit scale (Raykov & Marcoulides, 2011) with standard errors that "
-    "do not suppose normal answers"
+    "interval by the delta method on the logit scale, not supposing normal answers (Raykov & Marcoulides, 2011)"
 )
-_INDEPENDENT = (
-    " Intervals take people as independent; people of one team are not, so that they are somewhat too narrow."
-)
+_INDEPENDENT = " Intervals take people as independent: within teams they are somewhat too narrow."
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -125,12 +121,13 @@ def cronbach_alpha(items: pd.DataFrame) -> float:
     0.8889
     """
     complete, _ = complete_items(items)
-    return float(coefficients.alpha(_checked(np.cov(complete.to_numpy(), rowvar=False))))
+    return float(formulas.alpha(_checked(np.cov(complete.to_numpy(), rowvar=False))))
 
 
 def reliability(
     items: pd.DataFrame,
     *,
+    coefficients: Sequence[str] | None = None,
     missing: Gaps = "listwise",
     seed: int = 0,
     clusters: pd.Series | None = None,
@@ -146,6 +143,8 @@ def reliability(
     ----------
     items : pandas.DataFrame
         Response × item, keyed so that all items point one way (`instrument.keyed`).
+    coefficients : sequence of str, optional
+        Which rows of the table, in this order; the others are not computed. All by default.
     missing : {"listwise", "pairwise", "ml"}
         Whether responses with a gap are left out, with a note; or each covariance is of those who answered both
         items; or every answer is used by maximum likelihood (`analysis.sample.sample_moments`). Polychoric
@@ -189,7 +188,8 @@ def reliability(
     Raises
     ------
     ValueError
-        As `cronbach_alpha`; also for clusters that do not fit the items, and an item in ``wording`` that is not there.
+        As `cronbach_alpha`; also for an unknown coefficient, if none of those asked for can be had, for clusters that
+        do not fit the items, and an item in ``wording`` that is not there.
 
     Notes
     -----
@@ -222,43 +222,47 @@ def reliability(
     {'alpha': 0.75, 'omega': 0.75, 'omega_categorical': 0.75, 'lambda_2': 0.75}
     """
     _check_options(interval, draws, missing, group_factors)
+    wanted = _wanted(coefficients, wording)
     sample = reliability_sample(items, missing=missing)
     covariance = _checked(sample.covariance)
     names = [str(name) for name in sample.answers.columns]
     chosen = None if wording is None else _checked_wording(sample, wording)
     codes = cluster_codes(clusters, items, missing=missing)
     precision = _Precision(clusters=codes, kind=interval, draws=draws, seed=seed, progress=progress)
-    alpha = float(coefficients.alpha(covariance))
+    alpha = float(formulas.alpha(covariance))
     fit, trouble = _one_factor_fit(sample)
-    closed = _closed_form(sample, fit, group_factors, precision)
-    found = {
-        "alpha": Interval(estimate=alpha, se=np.nan, **_feldt(alpha, sample.n, len(covariance))),
-        **closed.rows,
-    }
+    closed = _closed_form(sample, fit, group_factors, precision, wanted)
+    found = closed.rows
+    if "alpha" in wanted:
+        found["alpha"] = Interval(estimate=alpha, se=np.nan, **_feldt(alpha, sample.n, len(covariance)))
     notes = (*sample.notes, *trouble, *closed.notes)
     loadings: Matrix = np.full(len(covariance), np.nan)
+    # Omega above 1 (a Heywood case) leaves no error variance to speak of.
+    used, consistency = "alpha", alpha
     if fit is not None:
         loadings = fit.estimates[0].loadings[:, 0] / np.sqrt(np.diag(fit.implied[0]))
         notes += improper(fit, items=names, factors=["the factor"])
-    if chosen is not None:
+        if (omega := _omega(fit.estimates[0])) < 1:
+            used, consistency = "omega", omega
+    if chosen is not None and "omega_balanced" in wanted:
         balanced = _balanced(sample, chosen, codes)
         found |= balanced.rows
         notes += balanced.notes
-    ordinal = _ordinal(items, "listwise" if missing == "listwise" else "pairwise", clusters)
+    ordinal = _ordinal(items, "listwise" if missing == "listwise" else "pairwise", clusters, wanted)
     found |= ordinal.rows
     notes += tuple(note for note in ordinal.notes if note not in notes)
+    if not found:
+        raise ValueError(f"none of the coefficients asked for can be had ({listed(wanted)}): {' '.join(notes)}")
     notes += _direction_notes(sample.answers, alpha, loadings)
-    table = _table({name: found[name] for name in _ORDER if name in found}, sample.n)
+    table = _table({name: found[name] for name in wanted if name in found}, sample.n)
     table.loc[table.index.isin(ordinal.rows), "n"] = ordinal.n
-    # Omega above 1 (a Heywood case) leaves no error variance to speak of.
-    used = "omega" if "omega" in found and found["omega"].estimate < 1 else "alpha"
     return Reliability(
         title="Reliability",
         table=table,
         method=_method(sample, table, precision, used, missing),
         notes=notes,
         items=_item_table(sample, covariance, loadings),
-        measurement_error=_measurement_error(covariance, found[used].estimate, sample.n),
+        measurement_error=_measurement_error(covariance, consistency, sample.n),
     )
 
 
@@ -331,7 +335,7 @@ def composite_reliability(
     strata = np.repeat(np.eye(len(sizes)), sizes, axis=0)
 
     def stratified(several: Matrix) -> Matrix:
-        return coefficients.stratified_alpha(several, strata)
+        return formulas.stratified_alpha(several, strata)
 
     rows = {"alpha_stratified": _of_stratified(sample, stratified, seed)}
     try:
@@ -406,8 +410,32 @@ _ORDER = (
 )
 # Their intervals are made on the logit scale, all others' on that of log(1 − coefficient).
 _OMEGAS = {"omega", "omega_categorical", "omega_balanced", "omega_total_sl", "omega_hierarchical"}
-# Step of the derivatives of what iterations give, in units of the items.
-_ITERATED = 1e-3
+_SCHMID_LEIMAN = ("omega_total_sl", "omega_hierarchical")
+# Coefficients that are a fixed multiple of another, and so are their standard errors.
+_PROPORTIONAL = {
+    "lambda_1": "alpha_standardised",
+    "lambda_3": "alpha_standardised",
+    "split_half_mean": "alpha_standardised",
+    "lambda_4": "split_half_best",
+}
+# Smallest eigenvalue of a correlation matrix below which it is singular but for rounding.
+_SINGULAR = 1e-10
+
+
+def _wanted(coefficients: Sequence[str] | None, wording: Collection[str] | None) -> tuple[str, ...]:
+    """Names of the rows to make, in their order."""
+    if coefficients is None:
+        return tuple(name for name in _ORDER if name != "omega_balanced" or wording is not None)
+    if isinstance(coefficients, str):
+        raise ValueError(f"coefficients must be several names, got the one text {coefficients!r}: put it in a list")
+    wanted = tuple(dict.fromkeys(coefficients))
+    unknown = [name for name in wanted if name not in _ORDER]
+    if unknown or not wanted:
+        got = listed(unknown) if unknown else "none"
+        raise ValueError(f"coefficients must be among {', '.join(_ORDER)}; got {got}")
+    if "omega_balanced" in wanted and wording is None:
+        raise ValueError("omega_balanced needs `wording`, the items worded the other way: give it, or leave it out")
+    return wanted
 
 
 def _check_options(interval: str, draws: int, missing: str, group_factors: int) -> None:
@@ -426,7 +454,7 @@ def _check_options(interval: str, draws: int, missing: str, group_factors: int) 
 
 def _checked(covariance: Matrix) -> Matrix:
     """Covariances of items, refused if their sum does not vary."""
-    if not coefficients.sum_varies(covariance):
+    if not formulas.sum_varies(covariance):
         raise ValueError("the items cancel out, so that their sum does not vary: turn the reversed items first")
     return covariance
 
@@ -455,7 +483,7 @@ def _one_factor_fit(sample: Sample) -> tuple[NormalFit | None, tuple[str, ...]]:
             raise FitError(f"a factor needs at least 3 items, got {items}")
         return _fit(sample, one_factor(items)), ()
     except FitError as trouble:
-        return None, (f"Omega is not given: {trouble}.",)
+        return None, (f"Omega and loadings are not given: {trouble}.",)
 
 
 def _fit(sample: Sample, model: Model) -> NormalFit:
@@ -464,154 +492,147 @@ def _fit(sample: Sample, model: Model) -> NormalFit:
     return fit_covariances([covariance], [sample.people], model)
 
 
-def _closed_form(sample: Sample, fit: NormalFit | None, group_factors: int, precision: _Precision) -> _Rows:
+def _closed_form(
+    sample: Sample, fit: NormalFit | None, group_factors: int, precision: _Precision, wanted: Collection[str]
+) -> _Rows:
     """Make the coefficients that are functions of the covariances of the items."""
     covariance = sample.covariance
-    items = len(covariance)
-    functions: dict[str, Coefficient] = {
-        "alpha_robust": coefficients.alpha,
-        "alpha_standardised": _of_correlations(coefficients.alpha),
-    }
-    omegas: Coefficient | None = None
-    notes: tuple[str, ...] = ()
-    if items > 2:
-        bounds, notes = _bounds(sample, precision.seed)
-        functions |= bounds
-        omegas, more = _schmid_leiman(sample, group_factors)
-        notes += more
+    correlations = formulas.correlations_of(covariance)
+    functions, notes = _bounds(correlations, precision.seed, wanted)
+    parts, more = _schmid_leiman(correlations, group_factors, wanted)
+    notes += more
 
     def all_at_once(several: Matrix) -> Matrix:
         return np.stack([function(several) for function in functions.values()], axis=-1)
 
-    estimates = dict(zip(functions, all_at_once(covariance).tolist(), strict=True))
-    if fit is not None:
+    estimates: dict[str, float] = {}
+    if "alpha_robust" in wanted:
+        estimates["alpha_robust"] = float(formulas.alpha(covariance))
+    if functions:
+        estimates |= dict(zip(functions, all_at_once(correlations).tolist(), strict=True))
+    if fit is not None and "omega" in wanted:
         estimates["omega"] = _omega(fit.estimates[0])
-    if omegas is not None:
-        estimates |= dict(zip(_SCHMID_LEIMAN, omegas(covariance).tolist(), strict=True))
+    if parts is not None:
+        both = formulas.schmid_leiman_omegas(correlations, len(parts.above), near=parts)
+        estimates |= dict(zip(_SCHMID_LEIMAN, both.tolist(), strict=True))
     if precision.kind == "bootstrap":
-        return _Rows(rows=_resampled(sample, estimates, all_at_once, omegas, precision), n=sample.n, notes=notes)
+        rows = _resampled(sample, estimates, functions, parts, precision) if estimates else {}
+        return _Rows(rows={name: row for name, row in rows.items() if name in wanted}, n=sample.n, notes=notes)
     # Influences are of covariances with divisor n.
     behind = covariance * (sample.people - 1) / sample.people
-    gradients = dict(zip(functions, gradient_of(all_at_once, behind), strict=True))
-    if fit is not None:
+    gradients: dict[str, Matrix] = {}
+    if "alpha_robust" in wanted:
+        gradients["alpha_robust"] = gradient_of(formulas.alpha, behind)
+    if functions:
+        slopes = by_covariances(gradient_of(all_at_once, correlations), behind)
+        gradients |= dict(zip(functions, slopes, strict=True))
+    if "omega" in estimates and fit is not None:
         gradients["omega"] = covariance_gradient(_omega, fit)
-    if omegas is not None:
-        gradients |= dict(zip(_SCHMID_LEIMAN, gradient_of(omegas, behind, step=_ITERATED), strict=True))
-    rows: dict[str, Interval] = {}
+    if parts is not None:
+        slopes = by_covariances(formulas.schmid_leiman_gradients(correlations, parts), behind)
+        gradients |= dict(zip(_SCHMID_LEIMAN, slopes, strict=True))
+    made: dict[str, Interval] = {}
     for name, estimate in estimates.items():
+        if name not in wanted:
+            continue
         if not np.isfinite(gradients[name]).all() or not np.isfinite(estimate):
             notes += (f"{name} is not given: its iterations did not converge.",)
             continue
         on_scale = on_logit_scale if name in _OMEGAS else on_log_scale
         base = _PROPORTIONAL.get(name)
-        if base is None or not estimates[base]:
+        if base is None or base not in made or not estimates[base]:
             se = standard_error(sample, gradients[name], precision.clusters)
         else:
-            se = rows[base].se * abs(estimate / estimates[base])
-        rows[name] = on_scale(estimate, se)
-    return _Rows(rows=rows, n=sample.n, notes=notes)
+            se = made[base].se * abs(estimate / estimates[base])
+        made[name] = on_scale(estimate, se)
+    return _Rows(rows=made, n=sample.n, notes=notes)
 
 
-_SCHMID_LEIMAN = ("omega_total_sl", "omega_hierarchical")
-# Coefficients that are a fixed multiple of another, and so are their standard errors.
-_PROPORTIONAL = {
-    "lambda_1": "alpha_standardised",
-    "lambda_3": "alpha_standardised",
-    "split_half_mean": "alpha_standardised",
-    "lambda_4": "split_half_best",
-}
-
-
-def _of_correlations(coefficient: Coefficient) -> Coefficient:
-    def of_standardised(covariance: Matrix) -> Matrix:
-        return coefficient(coefficients.correlations_of(covariance))
-
-    return of_standardised
-
-
-def _bounds(sample: Sample, seed: int) -> tuple[dict[str, Coefficient], tuple[str, ...]]:
-    """Give Guttman's coefficients and the split halves, of standardised items."""
-    correlations = coefficients.correlations_of(sample.covariance)
-    signs, every = coefficients.splits(len(correlations), seed=seed)
-    values = coefficients.split_halves(correlations, signs)
-    best, worst = signs[np.argmax(values)], signs[np.argmin(values)]
-    plain: dict[str, Coefficient] = {
-        "lambda_1": coefficients.lambda_1,
-        "lambda_2": coefficients.lambda_2,
-        "lambda_3": coefficients.alpha,
-        "lambda_5": coefficients.lambda_5,
-        "lambda_6": coefficients.lambda_6,
-        "split_half_best": lambda several: coefficients.split_half(several, best),
-        "lambda_4": lambda several: coefficients.split_half(several, best),
-        "split_half_mean": coefficients.mean_split_half,
-        "split_half_worst": lambda several: coefficients.split_half(several, worst),
-    }
-    notes: tuple[str, ...] = (
-        "The best split half is chosen for its value, and the worst: by chance the one is too high, the other too low.",
-    )
-    if not every:
-        notes += (
-            f"Best and worst split half (and lambda_4) are those of {len(signs)} random splits (seed {seed}); the mean is "
-            "that of all.",
-        )
-    if np.linalg.eigvalsh(correlations)[0] < _SINGULAR:
-        del plain["lambda_6"]
-        notes += ("lambda_6 is not given: the items' covariances are not positive definite.",)
-    return {name: _of_correlations(function) for name, function in plain.items()}, notes
-
-
-# Smallest eigenvalue of a correlation matrix below which it is singular but for rounding.
-_SINGULAR = 1e-10
-
-
-def _schmid_leiman(sample: Sample, group_factors: int) -> tuple[Coefficient | None, tuple[str, ...]]:
-    """Give omega total and hierarchical omega, together."""
-    correlations = coefficients.correlations_of(sample.covariance)
-    number = min(group_factors, most_factors(len(correlations)))
-    names = " and ".join(_SCHMID_LEIMAN)
-    if number < 2:
-        return None, (f"{names} are not given: they need at least 5 items, got {len(correlations)}.",)
-    if np.linalg.eigvalsh(correlations)[0] < _SINGULAR:
-        return None, (f"{names} are not given: the items' covariances are not positive definite.",)
+def _bounds(correlations: Matrix, seed: int, wanted: Collection[str]) -> tuple[dict[str, Coefficient], tuple[str, ...]]:
+    """Give alpha, Guttman's coefficients and the split halves as functions of correlations."""
+    functions: dict[str, Coefficient] = {"alpha_standardised": formulas.alpha}
     notes: tuple[str, ...] = ()
+    chosen = [name for name in ("split_half_best", "lambda_4", "split_half_worst") if name in wanted]
+    if len(correlations) > 2:
+        functions |= {
+            "lambda_1": formulas.lambda_1,
+            "lambda_2": formulas.lambda_2,
+            "lambda_3": formulas.alpha,
+            "lambda_5": formulas.lambda_5,
+            "lambda_6": formulas.lambda_6,
+            "split_half_mean": formulas.mean_split_half,
+        }
+        if chosen:
+            signs, every = formulas.splits(len(correlations), seed=seed)
+            values = formulas.split_halves(correlations, signs)
+            best, worst = signs[np.argmax(values)], signs[np.argmin(values)]
+            functions |= {
+                "split_half_best": lambda several: formulas.split_half(several, best),
+                "lambda_4": lambda several: formulas.split_half(several, best),
+                "split_half_worst": lambda several: formulas.split_half(several, worst),
+            }
+            among = "all splits" if every else f"{len(signs)} random splits (seed {seed})"
+            notes = (f"{listed(chosen)}: chosen for their value among {among}, so that chance makes them extreme.",)
+        if "lambda_6" in wanted and np.linalg.eigvalsh(correlations)[0] < _SINGULAR:
+            del functions["lambda_6"]
+            notes += ("lambda_6 is not given: the items' covariances are not positive definite.",)
+    return {name: function for name, function in functions.items() if name in wanted}, notes
+
+
+def _schmid_leiman(
+    correlations: Matrix, group_factors: int, wanted: Collection[str]
+) -> tuple[SchmidLeimanParts | None, tuple[str, ...]]:
+    """Give the solution behind omega total and hierarchical omega."""
+    asked = [name for name in _SCHMID_LEIMAN if name in wanted]
+    if not asked or len(correlations) < 3:
+        return None, ()
+    number = min(group_factors, most_factors(len(correlations)))
+    names = f"{' and '.join(asked)} {'are' if len(asked) > 1 else 'is'}"
+    if number < 2:
+        return None, (f"{names} not given: at least 5 items are needed, got {len(correlations)}.",)
+    if np.linalg.eigvalsh(correlations)[0] < _SINGULAR:
+        return None, (f"{names} not given: the items' covariances are not positive definite.",)
+    parts = schmid_leiman_parts(correlations, number)
+    if not parts.converged:
+        return None, (f"{names} not given: {number} group factors did not converge.",)
+    alike = ", which load alike on the general one" if number == 2 else ""
     if number < group_factors:
-        notes = (
-            f"{names} are from {number} group factors, since {len(correlations)} items cannot tell {group_factors} apart.",
-        )
-    if number == 2:
-        notes += ("With 2 group factors, both load alike on the general one, since 2 cannot tell otherwise.",)
-
-    def omegas(several: Matrix) -> Matrix:
-        return coefficients.schmid_leiman_omegas(coefficients.correlations_of(several), number)
-
-    return omegas, notes
+        why = f"since {len(correlations)} items cannot tell {group_factors} apart"
+        return parts, (f"{names} from {number} group factors{alike}, {why}.",)
+    return parts, (f"{names} from {number} group factors{alike}.",) if alike else ()
 
 
 def _resampled(
     sample: Sample,
     estimates: Mapping[str, float],
-    functions: Coefficient,
-    omegas: Coefficient | None,
+    functions: Mapping[str, Coefficient],
+    parts: SchmidLeimanParts | None,
     precision: _Precision,
 ) -> dict[str, Interval]:
-    """Percentile intervals; of the estimates in their order: functions, omega, Schmid–Leiman."""
-    parts = []
+    """Percentile intervals of the estimates; what iterates starts from the solution of the sample."""
+    near = None
+    if "omega" in estimates:
+        loadings, _ = extract(formulas.correlations_of(sample.covariance), 1, "ml")
+        near = 1 - loadings[:, 0] ** 2
+    values: dict[str, list[Matrix]] = {name: [] for name in estimates}
     for chunk in resampled_covariances(
         sample, draws=precision.draws, seed=precision.seed, clusters=precision.clusters, progress=precision.progress
     ):
-        stack = chunk[np.isfinite(chunk).all(axis=(1, 2))]
-        stack = stack[np.linalg.eigvalsh(coefficients.correlations_of(stack))[:, 0] > _SINGULAR]
-        columns = [functions(stack)]
+        whole = chunk[np.isfinite(chunk).all(axis=(1, 2))]
+        standard = formulas.correlations_of(whole)
+        usable = np.linalg.eigvalsh(standard)[:, 0] > _SINGULAR
+        whole, standard = whole[usable], standard[usable]
+        drawn = {name: function(standard) for name, function in functions.items()}
+        if "alpha_robust" in estimates:
+            drawn["alpha_robust"] = formulas.alpha(whole)
         if "omega" in estimates:
-            columns.append(coefficients.one_factor_omega(stack)[:, None])
-        if omegas is not None:
-            columns.append(omegas(stack))
-        parts.append(np.concatenate(columns, axis=1))
-    values = np.concatenate(parts)
-    return {
-        name: percentile_interval(estimate, values[:, place])
-        for place, (name, estimate) in enumerate(estimates.items())
-    }
+            drawn["omega"] = formulas.one_factor_omega(whole, near=near)
+        if parts is not None:
+            both = formulas.schmid_leiman_omegas(standard, len(parts.above), near=parts)
+            drawn |= dict(zip(_SCHMID_LEIMAN, both.T, strict=True))
+        for name, several in drawn.items():
+            values[name].append(several)
+    return {name: percentile_interval(estimate, np.concatenate(values[name])) for name, estimate in estimates.items()}
 
 
 def _balanced(sample: Sample, chosen: NDArray[np.bool_], clusters: Positions | None) -> _Rows:
@@ -652,27 +673,37 @@ def _trait_and_wording(chosen: NDArray[np.bool_]) -> Model:
     return draft.finished()
 
 
-def _ordinal(items: pd.DataFrame, missing: MissingAnswers, clusters: pd.Series | None) -> _Rows:
+def _ordinal(
+    items: pd.DataFrame, missing: MissingAnswers, clusters: pd.Series | None, wanted: Collection[str]
+) -> _Rows:
     """Make ordinal alpha and categorical omega from polychoric correlations."""
+    asked = [name for name in ("alpha_ordinal", "omega_categorical") if name in wanted]
+    if not asked:
+        return _Rows(rows={}, n=0)
     try:
         moments = ordinal_moments(items, missing=missing)
     except ValueError as trouble:
-        return _Rows(rows={}, n=0, notes=(f"alpha_ordinal and omega_categorical are not given: {trouble}.",))
+        names = f"{' and '.join(asked)} {'are' if len(asked) > 1 else 'is'}"
+        return _Rows(rows={}, n=0, notes=(f"{names} not given: {trouble}.",))
     notes = tuple(note for note in moments.notes if "left out (listwise)" not in note)
     upper = np.triu_indices(len(moments.items), 1)
     n = moments.n if missing == "listwise" else int(moments.pair_n[upper].min())
     if np.linalg.eigvalsh(moments.correlations)[0] < _SINGULAR:
         notes += ("The polychoric correlations are not positive definite, and are used as estimated.",)
-    estimate = float(coefficients.alpha(moments.correlations))
+    rows: dict[str, Interval] = {}
     # Of a correlation matrix only the elements off the diagonal are estimated; each stands in two places.
-    slope = 2 * gradient_of(coefficients.alpha, moments.correlations)[upper]
+    slope = 2 * gradient_of(formulas.alpha, moments.correlations)[upper]
+    estimate = float(formulas.alpha(moments.correlations))
     gamma = moments.covariance
     if clusters is not None:
         gamma = ordinal_moments(items, missing=missing, clusters=clusters).covariance
     gamma = np.asarray(gamma)
     first = len(gamma) - len(slope)
-    se = float(np.sqrt(slope @ gamma[first:, first:] @ slope / (moments.n - 1)))
-    rows = {"alpha_ordinal": on_log_scale(estimate, se)}
+    if "alpha_ordinal" in wanted:
+        se = float(np.sqrt(slope @ gamma[first:, first:] @ slope / (moments.n - 1)))
+        rows["alpha_ordinal"] = on_log_scale(estimate, se)
+    if "omega_categorical" not in wanted:
+        return _Rows(rows=rows, n=n, notes=notes)
     try:
         if len(moments.items) < 3:
             raise FitError(f"a factor needs at least 3 items, got {len(moments.items)}")
@@ -690,9 +721,7 @@ def _categorical_omega(moments: OrdinalMoments, gamma: Matrix) -> Interval:
     loadings = parts.loadings[:, 0]
     if np.max(np.abs(loadings)) >= 1:
         raise FitError("a residual variance is not positive (Heywood case): use more people, or leave an item out")
-    omega, by_cut, by_loading = coefficients.categorical_omega(
-        np.split(parts.thresholds, np.cumsum(sizes)[:-1]), loadings
-    )
+    omega, by_cut, by_loading = formulas.categorical_omega(np.split(parts.thresholds, np.cumsum(sizes)[:-1]), loadings)
     free = fit.model.groups[0].free
     slope = np.zeros(len(fit.parameters))
     slope[free.thresholds], slope[free.loadings[:, 0]] = by_cut, by_loading
@@ -753,40 +782,45 @@ def _table(rows: Mapping[str, Interval], n: int) -> pd.DataFrame:
 
 def _method(sample: Sample, table: pd.DataFrame, precision: _Precision, used: str, missing: Gaps) -> str:
     """Write the sentences for a paper."""
-    people = len(sample.answers)
+    rows = set(table.index)
     analytic = precision.kind == "analytic"
-    how = "Pearson covariances" if missing != "pairwise" else "pairwise Pearson covariances"
-    parts = [
-        f"Cronbach's (1951) alpha of {len(sample.covariance)} items and {people} people from {how}, interval of Feldt et "
-        "al. (1987)."
-    ]
-    if analytic:
-        parts.append(f"Other intervals: {_DELTA}, on the scale of log(1 − coefficient) (Bonett, 2002).")
-    else:
-        units = "people" if precision.clusters is None else "clusters"
-        parts.append(
-            f"Other intervals: percentile bootstrap ({precision.draws} resamples of {units}, seed {precision.seed})."
+    ordered = f"{'listwise' if missing == 'listwise' else 'pairwise'} polychoric correlations, not smoothed"
+    made = [
+        words
+        for names, words in (
+            ({"alpha"}, "alpha (Cronbach, 1951; interval of Feldt et al., 1987)"),
+            ({"alpha_robust", "alpha_standardised"} if "alpha" not in rows else set(), "alpha (Cronbach, 1951)"),
+            ({"omega"}, "omega from one factor by maximum likelihood (McDonald, 1999)"),
+            ({"omega_balanced"}, "omega of the balanced score from a trait and a wording factor by maximum likelihood"),
+            (
+                set(_SCHMID_LEIMAN),
+                "omega total and hierarchical from a Schmid–Leiman solution (minres, oblimin; Zinbarg et al., 2005)",
+            ),
+            (
+                {name for name in _ORDER if name.startswith(("lambda", "split"))},
+                "lambdas (Guttman, 1945) and split halves of standardised items",
+            ),
+            ({"alpha_ordinal"}, f"ordinal alpha (Zumbo et al., 2007) of {ordered}"),
+            ({"omega_categorical"}, f"categorical omega (Green & Yang, 2009; WLSMV) of {ordered}"),
         )
-    delta = f", {_OMEGA_INTERVAL}"
-    sentences = {
-        "omega": "Omega from one factor by maximum likelihood (McDonald, 1999)" + (delta if analytic else ""),
-        "omega_balanced": "Omega of the balanced score from a model of a trait and a wording factor by maximum likelihood"
-        + delta,
-        "omega_total_sl": "Omega total and hierarchical omega from a Schmid–Leiman solution (minres, oblimin; Zinbarg et "
-        "al., 2005) of Pearson correlations",
-        "lambda_2": "Guttman's (1945) lambdas and split halves of standardised items",
-        "alpha_ordinal": f"Ordinal alpha (Zumbo, Gadermann & Zeisser, 2007) from "
-        f"{'listwise' if missing == 'listwise' else 'pairwise'} polychoric correlations (Olsson, 1979), not smoothed",
-        "omega_categorical": "Categorical omega (Green & Yang, 2009) from a one-factor model of them by diagonally weighted "
-        "least squares (WLSMV)" + delta,
-    }
-    parts.extend(f"{sentence}." for name, sentence in sentences.items() if name in table.index)
-    parts.append(f"Standard error of measurement of the mean of the items from {used}.{sample.method}")
-    if precision.clusters is None:
-        return " ".join(parts) + _INDEPENDENT
-    clusters = int(precision.clusters.max()) + 1
-    parts.append(f"Intervals, but for that of Feldt, allow for likeness within {clusters} clusters.")
-    return " ".join(parts)
+        if names & rows
+    ]
+    covariances = "pairwise Pearson covariances" if missing == "pairwise" else "Pearson covariances"
+    units = "people" if precision.clusters is None else f"{int(precision.clusters.max()) + 1} clusters"
+    intervals = (
+        "by the delta method, not supposing normal answers (Maydeu-Olivares et al., 2007), of omegas on the logit scale "
+        "(Raykov & Marcoulides, 2011), else on that of log(1 − coefficient) (Bonett, 2002)"
+        if analytic
+        else f"percentile bootstrap ({precision.draws} resamples of {units}, seed {precision.seed}), but analytic where "
+        "correlations are polychoric or scores balanced"
+    )
+    apart = "" if precision.clusters is None else f", allowing for likeness within {units}"
+    dependent = _INDEPENDENT if precision.clusters is None else ""
+    return (
+        f"{len(sample.covariance)} items, {len(sample.answers)} people, {covariances}: {'; '.join(made)}. Intervals"
+        f"{' otherwise' if 'alpha' in rows else ''} {intervals}{apart}. Standard error of measurement from {used}."
+        f"{sample.method}{dependent}"
+    )
 
 
 def _item_table(sample: Sample, covariance: Matrix, loadings: Matrix) -> pd.DataFrame:

@@ -10,7 +10,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import special, stats
 
-from analysis.correlations import correlate, same_responses
+from analysis.alignment import same_responses
+from analysis.correlations import correlate
 from analysis.missing import numeric_answers
 from analysis.result import Result
 

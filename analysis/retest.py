@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import optimize, stats
 
+from analysis.alignment import same_responses
 from analysis.missing import numeric_answers
 from analysis.result import Result
 from analysis.sample import complete_items
@@ -436,13 +437,8 @@ def _few(n: int) -> str:
 
 
 def _team_members(items: pd.DataFrame, teams: pd.Series) -> tuple[pd.DataFrame, pd.Series, tuple[str, ...]]:
-    if not items.index.is_unique or not teams.index.is_unique or set(items.index) != set(teams.index):
-        raise ValueError(
-            "teams must have the index of scores, each response once: "
-            f"{len(items)} responses in scores, {len(teams)} in teams, {items.index.isin(teams.index).sum()} of them shared"
-        )
+    members = same_responses(teams, items.index, "teams")
     answers = numeric_answers(items, at_least=1)
-    members = teams.reindex(answers.index)
     gaps, teamless = answers.isna().any(axis=1), members.isna()
     kept = ~gaps & ~teamless
     sizes = members[kept].value_counts()

@@ -1,4 +1,4 @@
-"""Confirmatory factor analysis against lavaan 0.6-14 and semTools 0.5-6 (tests/oracles/confirmatory.R)."""
+"""Confirmatory factor analysis against lavaan 0.6.14 and semTools 0.5.6 (tests/oracles/confirmatory.R)."""
 
 import json
 from pathlib import Path
@@ -13,7 +13,7 @@ from analysis.structure import FitError
 ORACLES = Path(__file__).parents[1] / "oracles"
 ORACLE = json.loads((ORACLES / "confirmatory.json").read_text())
 FITS = ORACLE["fits"]
-LAVAAN = "lavaan 0.6-14"
+LAVAAN = "lavaan 0.6.14"
 
 ITEMS = [f"{letter}{number}" for letter in "ACENO" for number in range(1, 6)]
 PEOPLE = pd.read_csv(ORACLES / "data" / "bfi_people.csv")[ITEMS]
@@ -214,7 +214,7 @@ def test_factor_scores_are_lavaans(name, found, agrees):
 def test_average_variance_and_composite_reliability_are_semtools(name, found, agrees):
     result, expected = found(name), FITS[name]
     names = list(expected["ave"])
-    oracle = "semTools 0.5-6"
+    oracle = "semTools 0.5.6"
     if expected["estimator"] == "WLSMV":  # semTools averages unstandardised variances
         theirs = [expected["ave"][factor] for factor in names]
         agrees(
@@ -243,7 +243,7 @@ def test_htmt_is_semtools(found, agrees):
     ):
         theirs = np.asarray(ORACLE["htmt"][kind])[np.triu_indices(5, 1)]
         agrees(
-            f"{column}, {kind}", found(name).discriminant[column], theirs, oracle="semTools 0.5-6 htmt", absolute=1e-5
+            f"{column}, {kind}", found(name).discriminant[column], theirs, oracle="semTools 0.5.6 htmt", absolute=1e-5
         )
 
 

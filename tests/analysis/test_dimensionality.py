@@ -1,6 +1,6 @@
 """Suitability and number of factors against psych 2.2.9, and against the formulas of the papers written out in R.
 
-Oracles: tests/oracles/exploratory.R (Pearson) and exploratory_ordinal.R (polychoric correlations of lavaan 0.6-14).
+Oracles: tests/oracles/exploratory.R (Pearson) and exploratory_ordinal.R (polychoric correlations of lavaan 0.6.14).
 """
 
 import json
@@ -19,7 +19,7 @@ DATA = {name: pd.read_csv(ORACLES / "data" / f"{name}.csv") for name in ("bfi", 
 PEOPLE = pd.read_csv(ORACLES / "data" / "bfi_people.csv").iloc[:, :25]
 COMPLETE = PEOPLE.dropna()
 ITEMS = DATA["sparse"].iloc[:, :5]
-PSYCH = "psych 2.2.9 on lavaan 0.6-14 lavCor"
+PSYCH = "psych 2.2.9 on lavaan 0.6.14 lavCor"
 # Set of the oracle → our options.
 SETS = {
     "pearson": {},

@@ -352,7 +352,7 @@ def test_ml_refusals() -> None:
 
 PEOPLE = pd.read_csv(ORACLES / "data" / "bfi_people.csv").iloc[:, :25]
 COMPLETE = PEOPLE.dropna()
-PSYCH = "psych 2.2.9 on lavaan 0.6-14 lavCor"
+PSYCH = "psych 2.2.9 on lavaan 0.6.14 lavCor"
 
 
 def lined_up(found: pd.DataFrame, expected: np.ndarray) -> tuple[list[int], np.ndarray]:

@@ -1,4 +1,4 @@
-"""Fit indices against lavaan 0.6-14 (tests/oracles/confirmatory.R), a published example and brute force."""
+"""Fit indices against lavaan 0.6.14 (tests/oracles/confirmatory.R), a published example and brute force."""
 
 import json
 from pathlib import Path
@@ -61,7 +61,7 @@ def test_plain_and_scaled_indices_are_lavaans(name, agrees):
     assert {"cfi", "tli", "rmsea", "rmsea_ci_low", "rmsea_ci_high", "rmsea_p_close"} <= set(names)
     assert ("cfi_scaled" in found) == ("cfi_scaled" in fit)
     values = [[found[measure] for measure in names], [fit[measure] for measure in names]]
-    agrees(f"fit indices from lavaan's chi-squares, {name}", *values, oracle="lavaan 0.6-14", absolute=1e-5)
+    agrees(f"fit indices from lavaan's chi-squares, {name}", *values, oracle="lavaan 0.6.14", absolute=1e-5)
 
 
 @pytest.mark.parametrize("name", ["mlr", "teams", "holzinger_mlr"])
@@ -73,7 +73,7 @@ def test_robust_indices_of_continuous_items_are_lavaans(name, agrees):
         f"robust fit indices from lavaan's chi-squares, {name}",
         list(found.values()),
         [fit[measure] for measure in found],
-        oracle="lavaan 0.6-14",
+        oracle="lavaan 0.6.14",
         absolute=1e-5,
     )
 

@@ -191,7 +191,7 @@ def test_hypotheses_of_the_draft_name_scores_of_the_instrument():
         ({"scores": correlated(0.5).assign(b=lambda d: 2 * d["a"])}, "copies of each other"),
         ({"scores": correlated(0.5).iloc[:9]}, "9 people have both a and b; at least 10"),
         ({"scores": correlated(0.5).assign(b="x")}, "b hold text"),
-        ({"clusters": pd.Series(1, index=range(50))}, "clusters must have the same index"),
+        ({"clusters": pd.Series(1, index=range(50))}, "clusters must have the index of the scores"),
         ({"clusters": pd.Series(np.arange(100) % 3)}, "at least 5 clusters are needed, got 3"),
         (
             {

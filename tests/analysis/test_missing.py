@@ -1,4 +1,4 @@
-"""Moments of incomplete data against lavaan 0.6-14 (tests/oracles/missing.R), closed forms and simulation."""
+"""Moments of incomplete data against lavaan 0.6.14 (tests/oracles/missing.R), closed forms and simulation."""
 
 import json
 from pathlib import Path

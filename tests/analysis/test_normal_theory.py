@@ -1,4 +1,4 @@
-"""Maximum likelihood against lavaan 0.6-14 (tests/oracles/normal_theory.R)."""
+"""Maximum likelihood against lavaan 0.6.14 (tests/oracles/normal_theory.R)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Polychoric and polyserial correlations against lavaan 0.6-14 and psych 2.2.9 (tests/oracles/ordinal.R), and truth."""
+"""Polychoric and polyserial correlations against lavaan 0.6.14 and psych 2.2.9 (tests/oracles/ordinal.R), and truth."""
 
 import json
 import warnings

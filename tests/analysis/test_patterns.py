@@ -91,7 +91,7 @@ def test_complete_answers_have_one_pattern() -> None:
 @pytest.mark.parametrize("name", FILES)
 def test_littles_test_is_that_of_lavaans_moments(name: str, agrees: Any) -> None:
     expected, found = ORACLE[name], littles_test(answers(name)).table.loc["little"]
-    oracle = "Little (1988) on moments of lavaan 0.6-14"
+    oracle = "Little (1988) on moments of lavaan 0.6.14"
     # Both stop EM when means move by less than 1e-8 SD or so; hundreds of people add that up.
     agrees(f"Little's d², {name}", found["statistic"], expected["statistic"], oracle=oracle, relative=1e-6)
     agrees(f"Little's test, p, {name}", found["p"], expected["p"], oracle=oracle, absolute=1e-7)

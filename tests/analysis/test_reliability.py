@@ -1,4 +1,4 @@
-"""Reliability against psych 2.2.9, lavaan 0.6-14 and semTools 0.5-6 (tests/oracles/reliability.R, …_ordinal.R)."""
+"""Reliability against psych 2.2.9, lavaan 0.6.14 and semTools 0.5.6 (tests/oracles/reliability.R, …_ordinal.R)."""
 
 import json
 from pathlib import Path
@@ -358,7 +358,7 @@ def test_ml_counts_on_the_rarest_pair_and_says_so() -> None:
 
 
 TURNED = ["A1", "C4", "C5", "E1", "E2", "O2", "O5", "N1", "N2", "N3", "N4", "N5"]
-PSYCH, LAVAAN, SEMTOOLS = "psych 2.2.9", "lavaan 0.6-14", "semTools 0.5-6"
+PSYCH, LAVAAN, SEMTOOLS = "psych 2.2.9", "lavaan 0.6.14", "semTools 0.5.6"
 
 
 def people() -> pd.DataFrame:

@@ -137,7 +137,7 @@ def refused(**keywords):
         ({"change": ANCHOR - 4.0}, "copies of each other"),
         ({"change": (ANCHOR - 4) + 0.1 * np.sin(np.arange(240))}, "where between them the border lies"),
         ({"change": CHANGE * 0}, "have the same change"),
-        ({"anchor": ANCHOR.iloc[:100]}, "anchor must have the same index"),
+        ({"anchor": ANCHOR.iloc[:100]}, "anchor must have the index of the scores"),
         ({"draws": 50}, "at least 100"),
         ({"anchor_reliability": 0}, "anchor_reliability"),
         ({"sdc": -1}, "sdc must be positive"),

@@ -263,7 +263,7 @@ def test_who_is_left_out_of_teams_is_counted():
 @pytest.mark.parametrize(
     ("keywords", "said"),
     [
-        ({"teams": pd.Series([1, 1, 2, 2], index=[4, 5, 6, 7])}, "index of scores"),
+        ({"teams": pd.Series([1, 1, 2, 2], index=[4, 5, 6, 7])}, "index of the scores"),
         ({"teams": pd.Series([1, 1, 1, 2])}, "at least two teams"),
         ({"scores": pd.Series([1, 1, 2, 2])}, "members of every team score alike"),
         ({"options": 3}, "got values from 1 to 5"),

@@ -66,18 +66,19 @@ three <- bfi[seq(1, nrow(bfi), 3), ]
 three[, items] <- lapply(three[, items], function(x) as.integer(cut(x, c(0, 2, 4, 6))))
 out$three <- satorra(ordered_ladder(bfi_model, three, items, "gender"))
 
-# Two answers, and a mix of two, three, four and six: steps that items with few answers leave out.
+# Two answers, and a mix of two, three, five and six: steps that items with few answers leave out.
 codes <- function(data, cuts) {
   for (i in names(cuts)) data[[i]] <- as.integer(cut(data[[i]], cuts[[i]]))
   data
 }
 two <- setNames(rep(list(c(0, 3, 6)), 10), items)
 out$binary <- satorra(ordered_ladder(bfi_model, codes(bfi, two), items, "gender")[c(1, 4, 5)])
-mixed <- list(A1 = c(0, 3, 6), C2 = c(0, 3, 6), A2 = c(0, 2, 4, 6), C1 = c(0, 2, 4, 6), C5 = c(0, 1, 3, 5, 6))
-part <- bfi[seq(1, nrow(bfi), 2), ]
+mixed <- list(A1 = c(0, 3, 6), C2 = c(0, 3, 6), A2 = c(0, 2, 4, 6), C1 = c(0, 2, 4, 6), A5 = c(0, 1, 2, 4, 5, 6))
+part <- bfi[seq(1, nrow(bfi), 3), ]
 out$mixed <- satorra(ordered_ladder(bfi_model, codes(part, mixed), items, "gender")[c(1, 2, 4, 5)])
 # Without two-answer items every step is the same in semTools.
-out$mixed_five <- satorra(ordered_ladder(bfi_model, codes(part, mixed[c(3, 4, 5)]), items, "gender"))
+out$mixed_five <- satorra(ordered_ladder("A =~ A1 + A2 + A3 + A4 + A5", codes(part, mixed[c(3, 5)]), items[1:5],
+  "gender"))
 
 # Three groups, one factor; the last of them found the items easier.
 groups <- bfi

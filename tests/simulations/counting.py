@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -16,6 +17,8 @@ Kind = Literal["coverage", "rate", "error"]
 Draw = dict[str, Any]
 
 SEED = 20261122
+# So much of a refusal is kept.
+_REASON = 90
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,7 @@ class Tally:
 
     measures: dict[str, dict[str, list[float]]]
     draws: int = 0
-    refused: int = 0
+    refused: dict[str, int] = field(default_factory=dict)
 
     @classmethod
     def empty(cls, condition: Condition) -> Tally:
@@ -91,11 +94,11 @@ class Tally:
             }
         )
 
-    def add(self, found: Draw | None) -> None:
-        """Add a replication; None is one in which the analysis refused."""
+    def add(self, found: Draw | str) -> None:
+        """Add a replication; text says why the analysis refused."""
         self.draws += 1
-        if found is None:
-            self.refused += 1
+        if isinstance(found, str):
+            self.refused[found] = self.refused.get(found, 0) + 1
             return
         for name, sums in self.measures.items():
             values = np.atleast_1d(np.asarray(found[name], dtype=float)).ravel()
@@ -172,12 +175,12 @@ def verdict(measure: Measure, sums: Mapping[str, Sequence[float]]) -> str:
     return "holds"
 
 
-def replicate(condition: Condition, replication: int) -> Draw | None:
-    """Run one replication; None if an analysis refused its sample."""
+def replicate(condition: Condition, replication: int) -> Draw | str:
+    """Run one replication; if the analysis refuses the sample, return why, without the numbers that vary."""
     try:
         return condition.draw(generator(condition.name, replication))
-    except ValueError:
-        return None
+    except ValueError as refusal:
+        return re.sub(r"[\d.]*\d", "#", str(refusal))[:_REASON]
 
 
 def covered(low: Any, high: Any, truth: Any) -> Matrix:

@@ -45,14 +45,15 @@ def two_groups(rng: np.random.Generator, *, n: int, kind: str, shift: float = 0.
     return pd.concat(both, ignore_index=True), pd.Series(np.repeat(["one", "two"], n))
 
 
-def draw(
-    rng: np.random.Generator, *, n: int, kind: str, estimator: Any, shift: float = 0.0, inflate: float = 1.0
-) -> Draw:
-    """Climb the ladder once; ``inflate`` makes p values too small on purpose."""
+def draw(rng: np.random.Generator, *, n: int, kind: str, estimator: Any, shift: float = 0.0) -> Draw:
     together, groups = two_groups(rng, n=n, kind=kind, shift=shift)
-    table = invariance(together, groups, {"f": ITEMS}, estimator=estimator).table
+    return measured(invariance(together, groups, {"f": ITEMS}, estimator=estimator).table, estimator)
+
+
+def measured(table: pd.DataFrame, estimator: str, *, deflate: float = 1.0) -> Draw:
+    """See what the steps and the rules say; ``deflate`` makes p values too small on purpose."""
     steps = table.loc[list(STEPS[estimator])]
-    p = steps["difference_p"].to_numpy(dtype=float) / inflate
+    p = steps["difference_p"].to_numpy(dtype=float) / deflate
     cfi, rmsea = (steps[f"delta_{name}"].to_numpy(dtype=float) for name in ("cfi", "rmsea"))
     found: Draw = {
         "step": np.where(np.isnan(p), np.nan, p < 0.05),

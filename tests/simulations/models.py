@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from analysis.confirmatory import confirmatory
+from analysis.confirmatory import Confirmatory, confirmatory
 from tests.simulations.counting import COVERAGE, MODEL_TEST, Condition, Draw, Matrix, Measure, covered
 from tests.simulations.population import (
     CUTS,
@@ -47,13 +47,14 @@ def sample(rng: np.random.Generator, *, n: int, kind: str, population: str = "th
     return answers(rng, n, factor_correlations(loadings, phi), CUTS[kind])
 
 
-def draw(
-    rng: np.random.Generator, *, n: int, kind: str, estimator: Any, population: str = "three", shrink: float = 1.0
-) -> Draw:
-    """Fit once; ``shrink`` makes the intervals too narrow on purpose."""
-    found = confirmatory(
-        sample(rng, n=n, kind=kind, population=population), POPULATIONS[population][0], estimator=estimator
-    )
+def draw(rng: np.random.Generator, *, n: int, kind: str, estimator: Any, population: str = "three") -> Draw:
+    model = POPULATIONS[population][0]
+    found = confirmatory(sample(rng, n=n, kind=kind, population=population), model, estimator=estimator)
+    return measured(found, kind, estimator, population)
+
+
+def measured(found: Confirmatory, kind: str, estimator: str, population: str = "three", *, shrink: float = 1.0) -> Draw:
+    """Compare with the truth; ``shrink`` makes the intervals too narrow on purpose."""
     loadings, correlations = truth(population, kind, estimator)
     each, together = found.loadings, found.correlations
     at, factor = each["std_estimate"].to_numpy(), together["estimate"].to_numpy()

@@ -6,7 +6,7 @@ from functools import partial
 
 import numpy as np
 
-from analysis.ordinal import ordinal_moments
+from analysis.ordinal import OrdinalMoments, ordinal_moments
 from tests.simulations.counting import COVERAGE, Condition, Draw, Measure, covered
 from tests.simulations.population import CUTS, answers, factor_correlations, names
 
@@ -15,14 +15,18 @@ CORRELATIONS = factor_correlations(LOADINGS, np.eye(1))
 SIZES = (150, 300, 1000)
 
 
-def draw(rng: np.random.Generator, *, n: int, kind: str, shrink: float = 1.0) -> Draw:
-    """Estimate once; ``shrink`` makes the standard errors wrong on purpose."""
-    found = ordinal_moments(answers(rng, n, CORRELATIONS, CUTS[kind]))
+def draw(rng: np.random.Generator, *, n: int, kind: str) -> Draw:
+    return measured(ordinal_moments(answers(rng, n, CORRELATIONS, CUTS[kind])), kind)
+
+
+def measured(found: OrdinalMoments, kind: str, *, shrink: float = 1.0) -> Draw:
+    """Compare with the truth; ``shrink`` makes the standard errors wrong on purpose."""
     errors = found.standard_errors * shrink
     pairs = np.triu_indices(len(CORRELATIONS), 1)
     many = len(pairs[0])
     truth = CORRELATIONS[pairs]
     estimate, se = found.correlations[pairs], errors[-many:]
+    z, z_half = np.arctanh(estimate), 1.96 * se / (1 - estimate**2)
     # A threshold lies between two neighbouring answers; where one was never given there is none to compare.
     below = np.full((len(CORRELATIONS), 4), np.nan)
     below_se = below.copy()
@@ -36,6 +40,7 @@ def draw(rng: np.random.Generator, *, n: int, kind: str, shrink: float = 1.0) ->
     return {
         "correlation_bias": estimate - truth,
         "correlation_coverage": covered(estimate - 1.96 * se, estimate + 1.96 * se, truth),
+        "correlation_z": covered(np.tanh(z - z_half), np.tanh(z + z_half), truth),
         "threshold_bias": below - cut_truth,
         "threshold_coverage": covered(below - 1.96 * below_se, below + 1.96 * below_se, cut_truth),
     }
@@ -48,6 +53,7 @@ def conditions() -> list[Condition]:
     measures = {
         "correlation_bias": Measure("polychoric correlations, bias", "error", None, pairs),
         "correlation_coverage": Measure("polychoric correlations, ±1.96 SE", "coverage", COVERAGE, pairs),
+        "correlation_z": Measure("polychoric correlations, the same on Fisher's z scale", "coverage", None, pairs),
         "threshold_bias": Measure("thresholds, bias", "error", None, cuts),
         "threshold_coverage": Measure("thresholds, ±1.96 SE", "coverage", COVERAGE, cuts),
     }

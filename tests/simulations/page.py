@@ -109,6 +109,14 @@ def rows(condition: Condition, known: Mapping[str, Any]) -> list[tuple[str, ...]
     return found
 
 
+def _refusals(refused: Mapping[str, int]) -> list[str]:
+    """Say why samples were refused, the commonest reasons first."""
+    if not refused:
+        return []
+    common = sorted(refused.items(), key=lambda each: -each[1])[:3]
+    return ["Refused: " + "; ".join(f"{times} × “{reason} …”" for reason, times in common) + ".", ""]
+
+
 def _family(family: str, conditions: Mapping[str, Condition], stored: Mapping[str, Any]) -> list[str]:
     title, words = FAMILIES[family]
     lines = [f"## {title}", "", words, ""]
@@ -116,7 +124,7 @@ def _family(family: str, conditions: Mapping[str, Condition], stored: Mapping[st
         known = stored["conditions"].get(name)
         if condition.family != family or known is None:
             continue
-        refused = f" ({known['refused']} refused)" if known["refused"] else ""
+        refused = f" ({sum(known['refused'].values())} refused)" if known["refused"] else ""
         lines += [
             f"**{condition.words[0].upper()}{condition.words[1:]}; n = {condition.n}; {known['draws']} draws{refused}**"
             + (f"; {condition.fixed}" if condition.fixed else ""),
@@ -125,6 +133,7 @@ def _family(family: str, conditions: Mapping[str, Condition], stored: Mapping[st
             "|---|---|---|---|",
             *("| " + " | ".join(row) + " |" for row in rows(condition, known)),
             "",
+            *_refusals(known["refused"]),
         ]
     return lines if len(lines) > 4 else []
 
@@ -138,8 +147,9 @@ def _lavaan(stored: Mapping[str, Any]) -> list[str]:
         "",
         "Three factors, WLSMV, the same draws given to both (`tests/simulations/lavaan_rate.R`).",
         "",
-        "| answers | n | draws compared | rejected here | rejected by lavaan | same decision | largest difference of p |",
-        "|---|---|---|---|---|---|---|",
+        "| answers | n | draws compared | rejected here | rejected by lavaan | same decision | largest difference of p | "
+        "loadings covered here, by lavaan | correlations covered here, by lavaan |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     for kind, row in found.items():
         rates = []
@@ -148,7 +158,12 @@ def _lavaan(stored: Mapping[str, Any]) -> list[str]:
             rates.append(f"{_percent(rate.value)} ({_percent(rate.low)} to {_percent(rate.high)})")
         lines.append(
             f"| {kind} | {row['n']} | {row['compared']} of {row['draws']} | {rates[0]} | {rates[1]} | "
-            f"{row['decided_alike']} of {row['compared']} | {row['largest_difference_of_p']:.1e} |"
+            f"{row['decided_alike']} of {row['compared']} | {row['largest_difference_of_p']:.1e} | "
+            + " | ".join(
+                f"{_percent(row[f'{what}_covered'])}, {_percent(row[f'{what}_covered_lavaan'])}"
+                for what in ("loadings", "correlations")
+            )
+            + " |"
         )
     versions = {f"R {row['R']}, lavaan {row['lavaan']}" for row in found.values()}
     return [*lines, "", f"{'; '.join(sorted(versions))}.", ""]

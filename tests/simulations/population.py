@@ -67,7 +67,7 @@ def answers_covariance(correlations: Matrix, cuts: Matrix) -> Matrix:
     return np.asarray(answer_covariance(off, cuts) + answer_variance(cuts) * np.eye(len(correlations)))
 
 
-def exact_sample(covariance: Matrix, n: int = 4000) -> pd.DataFrame:
+def exact_sample(covariance: Matrix, n: int = 500) -> pd.DataFrame:
     """Give numbers with exactly this covariance (divisor n − 1): an analysis of them returns its population value."""
     raw = np.random.default_rng(0).standard_normal((n, len(covariance)))
     raw -= raw.mean(axis=0)

@@ -85,7 +85,7 @@ def tally_of(condition: Condition, stored: dict[str, Any]) -> Tally:
     return Tally(**known) if same else fresh
 
 
-def one(name: str, replication: int) -> Draw | None:
+def one(name: str, replication: int) -> Draw | str:
     """Run one replication of a condition, by name: what a process is told."""
     return replicate(CONDITIONS[name], replication)
 
