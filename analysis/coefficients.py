@@ -312,15 +312,31 @@ def schmid_leiman_omegas(correlations: Matrix, n_factors: int, *, near: SchmidLe
     """
     stack = correlations.reshape(-1, *correlations.shape[-2:])
     parts = schmid_leiman_parts(stack, n_factors, near=near)
-    total = stack.sum(axis=(1, 2))
-    omega_total = 1 - np.sum(1 - parts.communalities, axis=1) / total
-    hierarchical = parts.loadings[:, :, 0].sum(axis=1) ** 2 / total
-    both = np.stack([omega_total, hierarchical], axis=-1)
-    return np.asarray(np.where(parts.converged[:, None], both, np.nan).reshape(*correlations.shape[:-2], 2))
+    both = np.where(parts.converged[:, None], omegas_of_parts(stack, parts), np.nan)
+    return np.asarray(both.reshape(*correlations.shape[:-2], 2))
+
+
+def omegas_of_parts(correlations: Matrix, parts: SchmidLeimanParts) -> Matrix:
+    """Give omega total and hierarchical omega of Schmid–Leiman solutions that there are.
+
+    Parameters
+    ----------
+    correlations : (…, items, items) array
+    parts : SchmidLeimanParts
+        Theirs.
+
+    Returns
+    -------
+    (…, 2) array
+    """
+    total = correlations.sum(axis=(-2, -1))
+    omega_total = 1 - np.sum(1 - parts.communalities, axis=-1) / total
+    hierarchical = parts.loadings[..., 0].sum(axis=-1) ** 2 / total
+    return np.stack([omega_total, hierarchical], axis=-1)
 
 
 def schmid_leiman_gradients(correlations: Matrix, parts: SchmidLeimanParts) -> Matrix:
-    """Give the derivatives of `schmid_leiman_omegas` by the correlations.
+    """Give the derivatives of `omegas_of_parts` by the correlations.
 
     Parameters
     ----------

@@ -153,7 +153,8 @@ def invariance(
         ``p_scaled``), ``cfi rmsea srmr`` (``cfi_scaled``, ``rmsea_scaled``), ``difference``, ``difference_df``,
         ``difference_p`` and ``p_adjusted`` of the test against the step before, ``delta_cfi delta_rmsea
         delta_srmr``, and ``verdict``: ``reference``, ``not rejected``, ``rejected``, ``not testable`` (the step
-        restricts nothing) or ``not judged`` (a step before it was rejected).
+        restricts nothing) or ``not judged`` (a step before it was rejected). With ``partial`` a rejected step keeps the
+        ``p_adjusted`` that rejected it and is followed by a row "… (partial)", with which later steps are compared.
 
     Raises
     ------
@@ -212,7 +213,9 @@ def invariance(
         blocks, more = _complete(blocks, missing)
         notes += more
     _refuse_few(blocks)
-    if estimator in _ORDINAL:
+    if estimator not in _ORDINAL:
+        _refuse_constant(blocks)
+    else:
         blocks, more = _joined(blocks)
         notes += more
     data = _data(blocks, factors, estimator, missing, waves=longitudinal)
@@ -227,7 +230,7 @@ def invariance(
         method=_method(data, longitudinal, fitted, draws, seed),
         notes=(*notes, *_moment_notes(data), *_step_notes(data, steps), *_improper(steps)),
         released=_released(data, steps),
-        cutoffs=_cutoffs(steps, rates),
+        cutoffs=_cutoffs(table, rates),
         effect_sizes=effects,
         parameters=pd.DataFrame(
             {"estimate": last.fit.parameters, "se": last.fit.standard_errors},
@@ -269,6 +272,8 @@ def _factors(items: pd.DataFrame, model: Mapping[str, Sequence[str]]) -> dict[st
         close = {name: get_close_matches(str(name), columns, n=1) for name in absent}
         words = ", ".join(f"{name}{f' (is {near[0]} meant?)' if near else ''}" for name, near in close.items())
         raise ValueError(f"the answers have no columns {words}: correct the names in `model`")
+    if both := [name for name in factors if name in set(map(str, wanted))]:
+        raise ValueError(f"a factor needs a name that no item has: rename {', '.join(both)}")
     short = [name for name, members in factors.items() if len(members) < (3 if len(factors) == 1 else 2)]
     if short:
         raise ValueError(f"a factor needs at least 3 items, or 2 beside other factors; too few: {', '.join(short)}")
@@ -366,6 +371,12 @@ def _refuse_few(blocks: Mapping[str, pd.DataFrame]) -> None:
             f"at least {_FEWEST} people in every group are needed (in waves, people who answered all), but "
             f"{', '.join(few)}: leave it out or join it"
         )
+
+
+def _refuse_constant(blocks: Mapping[str, pd.DataFrame]) -> None:
+    alike = [f"{item} in {name}" for name, frame in blocks.items() for item in frame.columns[frame.nunique() < 2]]
+    if alike:
+        raise ValueError(f"an item without variance cannot be compared: {', '.join(alike)}; leave it out")
 
 
 def _joined(
@@ -671,8 +682,7 @@ def _index(keys: list[tuple[str, str]], first: str, second: str) -> pd.MultiInde
     return pd.MultiIndex.from_arrays(arrays, names=[first, second])
 
 
-def _cutoffs(steps: Sequence[_Step], rates: pd.DataFrame | None) -> pd.DataFrame:
-    table = _table(steps)
+def _cutoffs(table: pd.DataFrame, rates: pd.DataFrame | None) -> pd.DataFrame:
     keys, rows = [], []
     for step in table.index[1:]:
         if not table.loc[step, "difference_df"]:

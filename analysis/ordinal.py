@@ -315,8 +315,9 @@ def ordinal_moments(
     Benedetti, 1977), as lavaan does; in larger tables nothing is added. Each is a note.
 
     Γ: sandwich of the scores of both steps (Muthén, 1984; Muthén, du Toit & Spisic, 1997), with cross products of
-    scores as bread, as lavaan's, or the expected information (Olsson, 1979). They grow alike, but with 150 people and
-    skewed answers a few rare cells make cross products too large and standard errors about 9 % too small; the expected
+    scores as bread, as lavaan's, or the expected information (Olsson, 1979). Cross products make standard errors too
+    small where rare cells are few (of ordinal alpha by 9 % with 150 people and skewed answers) or no normal variables
+    explain the answers (by 14 % in ``psychTools::bfi``'s agreeableness, against the bootstrap); the expected
     information does not. The contribution of a person depends on the person's cell alone, so it is
     computed once per cell and looked up. With gaps, people contribute to what they answered. With
     clusters, contributions are added up within each and no correction for few clusters is made.

@@ -513,7 +513,7 @@ def _closed_form(
     if fit is not None and "omega" in wanted:
         estimates["omega"] = _omega(fit.estimates[0])
     if parts is not None:
-        both = formulas.schmid_leiman_omegas(correlations, len(parts.above), near=parts)
+        both = formulas.omegas_of_parts(correlations, parts)
         estimates |= dict(zip(_SCHMID_LEIMAN, both.tolist(), strict=True))
     if precision.kind == "bootstrap":
         rows = _resampled(sample, estimates, functions, parts, precision) if estimates else {}
@@ -681,7 +681,8 @@ def _ordinal(
     if not asked:
         return _Rows(rows={}, n=0)
     try:
-        moments = ordinal_moments(items, missing=missing)
+        # Products of scores, lavaan's, make standard errors too small in small samples.
+        moments = ordinal_moments(items, missing=missing, clusters=clusters, information="expected")
     except ValueError as trouble:
         names = f"{' and '.join(asked)} {'are' if len(asked) > 1 else 'is'}"
         return _Rows(rows={}, n=0, notes=(f"{names} not given: {trouble}.",))
@@ -690,31 +691,28 @@ def _ordinal(
     n = moments.n if missing == "listwise" else int(moments.pair_n[upper].min())
     if np.linalg.eigvalsh(moments.correlations)[0] < _SINGULAR:
         notes += ("The polychoric correlations are not positive definite, and are used as estimated.",)
+    gamma = np.asarray(moments.covariance)
     rows: dict[str, Interval] = {}
-    # Of a correlation matrix only the elements off the diagonal are estimated; each stands in two places.
-    slope = 2 * gradient_of(formulas.alpha, moments.correlations)[upper]
-    estimate = float(formulas.alpha(moments.correlations))
-    gamma = moments.covariance
-    if clusters is not None:
-        gamma = ordinal_moments(items, missing=missing, clusters=clusters).covariance
-    gamma = np.asarray(gamma)
-    first = len(gamma) - len(slope)
     if "alpha_ordinal" in wanted:
+        # Of a correlation matrix only the elements off the diagonal are estimated; each stands in two places.
+        slope = 2 * gradient_of(formulas.alpha, moments.correlations)[upper]
+        first = len(gamma) - len(slope)
         se = float(np.sqrt(slope @ gamma[first:, first:] @ slope / (moments.n - 1)))
-        rows["alpha_ordinal"] = on_log_scale(estimate, se)
+        rows["alpha_ordinal"] = on_log_scale(float(formulas.alpha(moments.correlations)), se)
     if "omega_categorical" not in wanted:
         return _Rows(rows=rows, n=n, notes=notes)
     try:
         if len(moments.items) < 3:
             raise FitError(f"a factor needs at least 3 items, got {len(moments.items)}")
-        rows["omega_categorical"] = _categorical_omega(moments, gamma)
+        # The weights of the fit are WLSMV's, so that neither clusters nor the information moves the estimate.
+        rows["omega_categorical"] = _categorical_omega(ordinal_moments(items, missing=missing), gamma)
     except FitError as trouble:
         notes += (f"omega_categorical is not given: {trouble}.",)
     return _Rows(rows=rows, n=n, notes=notes)
 
 
 def _categorical_omega(moments: OrdinalMoments, gamma: Matrix) -> Interval:
-    """Fit one factor by diagonally weighted least squares; ``gamma`` is Γ, robust to clusters where there are any."""
+    """Fit one factor by diagonally weighted least squares; ``gamma`` is the Γ that standard errors rest on."""
     sizes = [len(cuts) for cuts in moments.thresholds]
     fit = fit_least_squares([moments], _one_factor_of_ordered(sizes))
     parts = fit.estimates[0]
@@ -725,7 +723,6 @@ def _categorical_omega(moments: OrdinalMoments, gamma: Matrix) -> Interval:
     free = fit.model.groups[0].free
     slope = np.zeros(len(fit.parameters))
     slope[free.thresholds], slope[free.loadings[:, 0]] = by_cut, by_loading
-    # The weights stay those of independent people, so that clusters do not move the estimate.
     weight = 1 / np.diag(np.asarray(moments.covariance))
     jacobian = ordinal_jacobian(fit.model, 0, parts)
     weighted = jacobian * weight[:, None]

@@ -32,7 +32,7 @@ WORDING = ["A1", "C4", "C5", "E1", "E2", "O2", "O5"]
 KEYED = COMPLETE[:300].assign(E1=7 - COMPLETE["E1"][:300], E2=7 - COMPLETE["E2"][:300])
 DATA = {
     "bfi": COMPLETE,
-    "bfi_people": PEOPLE,
+    "people_1000": PEOPLE[:1000],
     "bfi_gaps": pd.read_csv(ORACLES / "data" / "bfi_gaps.csv"),
     "bfi_1000": pd.read_csv(ORACLES / "data" / "bfi.csv"),
     "bfi_300": COMPLETE[:300],
@@ -42,14 +42,14 @@ DATA = {
     "holzinger": pd.read_csv(ORACLES / "data" / "holzinger.csv")[[f"x{number}" for number in range(1, 10)]],
 }
 MODELS = {
-    **dict.fromkeys(("wlsmv", "ulsmv", "dwls", "pairwise", "ml", "mlr", "fiml"), (FIVE, {})),
-    **dict.fromkeys(("fiml_mlr", "keyed"), (TWO, {})),
+    **dict.fromkeys(("wlsmv", "ulsmv", "pairwise", "ml", "mlr", "fiml"), (FIVE, {})),
+    **dict.fromkeys(("dwls", "fiml_mlr", "keyed"), (TWO, {})),
     "teams": (TWO, {"clusters": pd.Series(np.floor(np.sqrt(np.arange(len(COMPLETE))) * 2))}),
     "marker": (TWO, {"identification": "marker"}),
     "wording": (FIVE, {"method_factors": {"wording": WORDING}}),
     "bifactor": (TWO, {"bifactor": True}),
     "second_order": (FIVE, {"second_order": "general"}),
-    "errors": (FIVE, {"correlated_errors": [("N2", "N1"), ("A1", "C1")]}),
+    "errors": (TWO, {"correlated_errors": [("N2", "N1"), ("E1", "N5")]}),
     **dict.fromkeys(("sparse", "sparse_ml"), ({"f": list(SPARSE.columns)}, {})),
     **dict.fromkeys(("holzinger_ml", "holzinger_mlr"), (THREE, {"identification": "marker"})),
     "holzinger_second": (THREE, {"second_order": "ability"}),
@@ -179,6 +179,16 @@ def test_residual_correlations_are_lavaans(name, found, agrees):
     agrees(f"residual correlations, {name}", lower, expected["values"], oracle=LAVAAN, absolute=1e-4)
 
 
+@pytest.mark.parametrize("name", [name for name, expected in FITS.items() if "residual_z" in expected])
+def test_residuals_over_their_errors_are_lavaans(name, found, agrees):
+    expected = FITS[name]["residual_z"]
+    ours = found(name).residual_z.loc[expected["items"], expected["items"]].to_numpy()
+    lower = ours.T[np.triu_indices(len(ours), 1)]
+    # lavaan stops its search early: a residual is known to about 1e-5 of a correlation, its error to 1e-2.
+    agrees(f"residuals over their errors, {name}", lower, expected["values"], oracle=f"{LAVAAN} lavResiduals", absolute=1e-3)
+    assert np.isnan(np.diag(ours)).all()
+
+
 @pytest.mark.parametrize("name", [name for name, expected in FITS.items() if "modindices" in expected])
 def test_modification_indices_are_lavaans(name, found, agrees):
     table, ours = FITS[name]["modindices"], found(name).modification_indices
@@ -265,7 +275,15 @@ PAIR = {"a": ["a1", "a2", "a3"], "b": ["b1", "b2", "b3"]}
 def test_three_lines_give_a_table_to_paste(found):
     text = repr(found("wlsmv"))
     assert text.startswith("Confirmatory factor analysis: 5 correlated factors, standardised loadings (WLSMV)")
-    assert "Note: Fit: scaled χ²(265) = 6049.28, p < .001; robust CFI = 0.751" in text
+    lines = text.splitlines()
+    assert lines[lines.index(next(line for line in lines if line.startswith("Note"))) - 1].startswith("Method: ")
+    assert next(line for line in lines if line.startswith("Note")) == (
+        "Note: Fit: scaled χ²(265) = 6049.28, p < .001; robust CFI = 0.751, robust TLI = 0.719, robust RMSEA = 0.094 (90 % CI "
+        "0.092 to 0.097), SRMR = 0.083 (scaled: CFI = 0.824, TLI = 0.801, RMSEA = 0.095); n = 2436."
+    )
+    assert "polychoric correlations" in text
+    assert "WLSMV; Muthén, du Toit & Spisic, 1997" in text
+    assert "n = 2436 responses." in text
     table = found("wlsmv").table
     assert list(table.columns) == ["estimate", "se", "ci_low", "ci_high", "p", "r_squared"]
     assert table.index.names == ["factor", "item"]
@@ -394,6 +412,24 @@ def test_cut_offs_come_with_what_they_were_made_for(found):
     assert any("Xia & Yang" in note for note in found("wlsmv").notes)
 
 
+def test_the_fit_has_the_names_that_people_know(found):
+    names = (
+        "npar chisq df p chisq_scaled df_scaled p_scaled scaling_factor shift cfi tli rmsea rmsea_ci_low rmsea_ci_high "
+        "rmsea_p_close srmr cfi_scaled tli_scaled rmsea_scaled cfi_robust tli_robust rmsea_robust"
+    ).split()
+    assert set(names) <= set(found("wlsmv").fit.index)
+    assert set(names) - {"shift"} | {"aic", "bic", "loglik"} <= set(found("mlr").fit.index)
+    columns = ["estimate", "se", "statistic", "p", "ci_low", "ci_high", "std_estimate"]
+    assert set(columns) <= set(found("wlsmv").loadings.columns)
+
+
+def test_the_method_says_what_was_done_about_gaps(found):
+    assert "n = 1000 responses; gaps by full information" in found("fiml").method
+    assert "uses all who answered (pairwise)" in found("pairwise").method
+    gaps = confirmatory(PEOPLE[:300], TWO)
+    assert f"n = {gaps.fit['n']:.0f} of 300 responses, those without a gap (listwise)" in gaps.method
+
+
 def test_what_is_left_out_is_said(found):
     notes = " ".join(found("wlsmv").notes)
     assert "Information criteria are left out" in notes
@@ -461,37 +497,63 @@ def test_what_is_not_identified_is_refused_by_name(model, options, words, estima
         confirmatory(COMPLETE, model, estimator=estimator, **options)
 
 
+def blanked(answers, first, second):
+    """Nobody answers both of two items."""
+    half = len(answers) // 2
+    upper = np.arange(len(answers)) < half
+    return answers.assign(**{first: answers[first].where(upper), second: answers[second].where(~upper)})
+
+
+def doubled_up(answers):
+    """One item is another but for one answer: their polychoric correlation is perfect, Pearson's is not."""
+    other = answers["E2"].to_numpy().copy()
+    other[0] = other[0] % 6 + 1
+    return answers.assign(E1=other)
+
+
+HARD = {
+    "a constant item": (lambda d: d.assign(E1=3), "alike on E1.*leave it out"),
+    "an item nobody answered": (lambda d: d.assign(E1=np.nan), "nobody answered E1"),
+    "a doubled item": (lambda d: d.assign(E1=d["E2"]), "E1.*E2.*leave one of"),
+    "a doubled name": (lambda d: pd.concat([d, d[["E1"]]], axis=1), "item names occur twice: E1"),
+    "fewer people than items": (lambda d: d[:8], "got 8 people for 10 items: use more"),
+    "nobody": (lambda d: d[:0], "got 0 people for 10 items"),
+    "a stray 99": (lambda d: d.assign(E1=d["E1"].where(d.index != 5, 99)), "E1 has the code 99.*blank it"),
+    "a stray −9": (lambda d: d.assign(N3=d["N3"].where(d.index > 20, -9)), "N3 has the code -9.*blank it"),
+    "text": (lambda d: d.assign(E1=d["E1"].astype(str)), "E1 hold text"),
+    "infinite": (lambda d: d.assign(E1=d["E1"].where(d.index != 5, np.inf)), "E1"),
+    "people who answered all but nothing": (lambda d: blanked(d, "E1", "E2"), "got 0 people for 10 items"),
+}
+
+
 @pytest.mark.parametrize("estimator", ["WLSMV", "ML"])
-@pytest.mark.parametrize(
-    ("change", "words"),
-    [
-        (lambda d: d.assign(E1=3), "alike on E1"),
-        (lambda d: d.assign(E1=np.nan), "nobody answered E1"),
-        (lambda d: d.assign(E1=d["E1"].astype(str)), "E1 hold text"),
-        (lambda d: pd.concat([d, d[["E1"]]], axis=1), "item names occur twice: E1"),
-        (lambda d: d[:8], "more people than items are needed, got 8 people for 10 items"),
-        (lambda d: d[:0], "more people than items are needed, got 0 people"),
-        (lambda d: d.assign(E1=d["E2"]), "perfect|not positive definite"),
-    ],
-)
-def test_answers_that_cannot_be_analysed(estimator, change, words):
+@pytest.mark.parametrize("what", HARD)
+def test_answers_that_cannot_be_analysed(estimator, what):
+    change, words = HARD[what]
     with pytest.raises(ValueError, match=words):
         confirmatory(change(COMPLETE[:300]), TWO, estimator=estimator)
 
 
-def test_a_stray_code_is_refused():
-    with pytest.raises(ValueError, match="E1 has the code 99"):
-        confirmatory(COMPLETE.assign(E1=COMPLETE["E1"].where(COMPLETE.index != 5, 99)), TWO)
+def test_a_perfect_correlation_is_refused_where_there_is_one():
+    with pytest.raises(ValueError, match=r"polychoric correlation of E1 with E2 \(\+\) is perfect.*leave one"):
+        confirmatory(doubled_up(COMPLETE[:300]), TWO)
+
+
+def test_codes_of_rating_scales_are_checked_and_continuous_answers_are_not():
+    skewed = DATA["holzinger"].copy()
+    skewed.loc[0, "x1"] = 99.0
+    assert confirmatory(skewed, THREE, estimator="ML").fit["n"] == len(skewed)
+    counts = np.round(DATA["holzinger"] * 10)
+    counts.loc[0, "x1"] = 999
+    assert confirmatory(counts, THREE, estimator="ML").fit["n"] == len(counts)
+    with pytest.raises(ValueError, match="x1 has the code 99"):
+        confirmatory(np.round(DATA["holzinger"]).assign(x1=lambda d: d["x1"].where(d.index != 0, 99)), THREE, estimator="MLR")
 
 
 @pytest.mark.parametrize(("estimator", "missing"), [("WLSMV", "pairwise"), ("MLR", "fiml")])
 def test_a_pair_that_nobody_answered_is_refused(estimator, missing):
-    half = len(COMPLETE) // 2
-    answers = COMPLETE.assign(
-        E1=COMPLETE["E1"].where(COMPLETE.index < half), E2=COMPLETE["E2"].where(COMPLETE.index >= half)
-    )
-    with pytest.raises(ValueError, match="nobody answered both of E1 with E2"):
-        confirmatory(answers, TWO, estimator=estimator, missing=missing)
+    with pytest.raises(ValueError, match="nobody answered both of E1 with E2.*leave one of"):
+        confirmatory(blanked(COMPLETE, "E1", "E2"), TWO, estimator=estimator, missing=missing)
 
 
 def test_columns_of_no_factor_are_left_out_and_do_not_cost_people():
@@ -501,10 +563,11 @@ def test_columns_of_no_factor_are_left_out_and_do_not_cost_people():
     assert any("in no factor are left out: A1" in note and note.endswith("comment.") for note in result.notes)
 
 
-def test_few_people_are_analysed_and_warned_about():
-    result = confirmatory(COMPLETE[:60], FIVE)
+@pytest.mark.parametrize("estimator", ["WLSMV", "ML"])
+def test_few_people_are_analysed_and_warned_about(estimator):
+    result = confirmatory(COMPLETE[:60], FIVE, estimator=estimator)
     assert any("60 people are few for 25 items" in note and "175 here" in note for note in result.notes)
-    assert not any("are few" in note for note in confirmatory(COMPLETE[:300], TWO).notes)
+    assert not any("are few" in note for note in confirmatory(COMPLETE[:300], TWO, estimator=estimator).notes)
 
 
 def test_three_items_cannot_be_judged():

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from analysis.dimensionality import parallel_analysis, suitability
+from analysis.ordinal import category_positions, ordinal_moments, position_correlations
 
 ORACLES = Path(__file__).parents[1] / "oracles"
 ORACLE = json.loads((ORACLES / "exploratory.json").read_text())
@@ -250,3 +251,13 @@ def test_random_data_without_polychoric_correlations_are_said_to_be_too_few():
     items = pd.DataFrame([[1, 1, 1], [1, 0, 0], [0, 1, 0], [0, 0, 1]], columns=list("abc"))
     with pytest.raises(ValueError, match="random data sets of 4 people have no polychoric"):
         parallel_analysis(items, matrix="polychoric", draws=5)
+
+
+@pytest.mark.parametrize("missing", ["listwise", "pairwise"])
+def test_correlations_of_coded_answers_are_those_of_the_answers(missing):
+    items = PEOPLE.iloc[:, :8] if missing == "pairwise" else COMPLETE.iloc[:, :8]
+    # Codes that are not used, and an item of two categories.
+    items = items.assign(A1=items["A1"] * 2, A2=(items["A2"] > 4).astype(float).where(items["A2"].notna()))
+    found = position_correlations(category_positions(items.astype(float)))
+    expected = ordinal_moments(items, missing=missing, covariance=False).correlations
+    np.testing.assert_array_equal(found, expected)

@@ -12,7 +12,7 @@ keyed <- complete[1:300, ]
 keyed[c("E1", "E2")] <- 7 - keyed[c("E1", "E2")]
 # Teams of growing size.
 team <- floor(sqrt(seq_len(nrow(complete)) - 1) * 2)
-data <- list(bfi = complete, bfi_people = people, bfi_gaps = read.csv("data/bfi_gaps.csv"),
+data <- list(bfi = complete, people_1000 = people[1:1000, ], bfi_gaps = read.csv("data/bfi_gaps.csv"),
   bfi_300 = complete[1:300, ], bfi_1000 = read.csv("data/bfi.csv"), keyed = keyed, sparse = sparse,
   holzinger = holzinger[paste0("x", 1:9)], teams = cbind(complete, team = team))
 
@@ -48,9 +48,10 @@ run <- function(set, model, estimator, missing = "listwise", std.lv = TRUE, more
   d <- data[[set]]
   # As tightly as nlminb can: beyond that it reports false convergence.
   for (tolerance in if (ordinal) 1e-10 else c(1e-12, 1e-10)) {
-    fit <- suppressWarnings(cfa(model, d, estimator = estimator, missing = missing, std.lv = std.lv,
-      cluster = cluster, ordered = if (ordinal) setdiff(names(d), "team") else NULL,
-      optim.force.converged = FALSE, control = list(rel.tol = tolerance, iter.max = 5000)))
+    fitted <- function(estimator, ...) suppressWarnings(cfa(model, d, estimator = estimator, missing = missing,
+      std.lv = std.lv, cluster = cluster, ordered = if (ordinal) setdiff(names(d), "team") else NULL,
+      optim.force.converged = FALSE, control = list(rel.tol = tolerance, iter.max = 5000), ...))
+    fit <- fitted(estimator)
     if (lavInspect(fit, "converged")) break
   }
   stopifnot(lavInspect(fit, "converged"))
@@ -75,6 +76,14 @@ run <- function(set, model, estimator, missing = "listwise", std.lv = TRUE, more
     gap <- residuals(fit, type = "cor")$cov
     out$residuals <- list(items = rownames(gap), values = gap[lower.tri(gap)])
   }
+  if ("z" %in% more) {
+    # Of MLR, lavaan's own takes the observed information of the model, which under misfit is far from what the
+    # covariances vary by; that of MLM takes the expected one. With gaps: the information of the saturated moments.
+    twin <- if (estimator == "MLR" && missing == "listwise") fitted("MLM") else
+      if (missing == "fiml") fitted(estimator, h1.information = "unstructured") else fit
+    z <- unclass(lavResiduals(twin)$cov.z)
+    out$residual_z <- list(items = rownames(z), values = z[lower.tri(z)])
+  }
   if ("modindices" %in% more) {
     m <- suppressWarnings(modindices(fit, na.remove = TRUE))
     m <- m[m$op %in% c("=~", "~~"), c("lhs", "op", "rhs", "mi", "epc", "sepc.all")]
@@ -85,7 +94,7 @@ run <- function(set, model, estimator, missing = "listwise", std.lv = TRUE, more
     out$modindices_count <- nrow(m)
   }
   if ("scores" %in% more) {
-    rows <- if (set == "bfi_people") which(rowSums(is.na(d)) > 0)[1:40] else 1:40
+    rows <- if (set == "people_1000") which(rowSums(is.na(d)) > 0)[1:40] else 1:40
     # New data must hold every answer of every item.
     if (ordinal) rows <- sort(unique(c(rows, unlist(lapply(d, function(x) match(unique(x), x))))))
     # lavaan looks for the largest posterior with numerical gradients, to 1e-8 of its logarithm: 1e-4 of the score.
@@ -99,22 +108,22 @@ run <- function(set, model, estimator, missing = "listwise", std.lv = TRUE, more
   out
 }
 
-all <- c("residuals", "modindices", "scores")
+all <- c("residuals", "modindices", "scores", "z")
 fits <- list(
   wlsmv = run("bfi", five, "WLSMV", more = c(all, "reliability")),
-  ulsmv = run("bfi_1000", five, "ULSMV"),
-  dwls = run("bfi_300", five, "DWLS"),
+  ulsmv = run("bfi_1000", five, "ULSMV", more = "z"),
+  dwls = run("bfi_300", two, "DWLS"),
   pairwise = run("bfi_gaps", five, "WLSMV", missing = "pairwise"),
   ml = run("bfi", five, "ML", more = all),
-  mlr = run("bfi", five, "MLR", more = "residuals"),
-  fiml = run("bfi_people", five, "ML", missing = "fiml", more = c("scores", "residuals")),
-  fiml_mlr = run("bfi_gaps", two, "MLR", missing = "fiml"),
+  mlr = run("bfi", five, "MLR", more = c("residuals", "z")),
+  fiml = run("people_1000", five, "ML", missing = "fiml", more = c("scores", "residuals", "z")),
+  fiml_mlr = run("bfi_gaps", two, "MLR", missing = "fiml", more = "z"),
   teams = run("teams", two, "MLR", cluster = "team"),
   marker = run("bfi_300", two, "WLSMV", std.lv = FALSE, more = c("modindices", "scores")),
-  wording = run("bfi_1000", wording, "WLSMV", more = c("modindices", "scores")),
+  wording = run("bfi_300", wording, "WLSMV", more = c("modindices", "scores")),
   bifactor = run("bfi_1000", bifactor, "WLSMV"),
   second_order = run("bfi_1000", ability_bfi, "WLSMV"),
-  errors = run("bfi_1000", paste(five, "N1 ~~ N2", "A1 ~~ C1", sep = "\n"), "WLSMV"),
+  errors = run("bfi_1000", paste(two, "N1 ~~ N2", "E1 ~~ N5", sep = "\n"), "WLSMV"),
   keyed = run("keyed", two, "WLSMV", more = "reliability"),
   sparse = run("sparse", one, "WLSMV"),
   sparse_ml = run("sparse", one, "ML", missing = "fiml", more = c("modindices", "scores")),
@@ -136,5 +145,7 @@ out <- list(
   fits = fits,
   htmt = discriminant
 )
-write_json(out, "confirmatory.json", digits = NA, auto_unbox = TRUE, matrix = "rowmajor", dataframe = "columns",
+# Whole or not at all.
+write_json(out, "confirmatory.json.part", digits = NA, auto_unbox = TRUE, matrix = "rowmajor", dataframe = "columns",
   pretty = FALSE)
+invisible(file.rename("confirmatory.json.part", "confirmatory.json"))

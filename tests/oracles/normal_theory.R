@@ -84,8 +84,10 @@ out <- list(
   ladder_gaps = ladder("gaps", estimator = "MLR", missing = "ml"),
   bfi_ml = told(fitted("bfi", five), 20),
   bfi_mlr = told(fitted("bfi", five, estimator = "MLR")),
-  bfi_people_mlr = told(fitted("bfi_people", five, estimator = "MLR", missing = "ml")),
+  bfi_people_mlr = told(fitted("bfi_people", paste(line("A"), line("C"), sep = "\n"), estimator = "MLR", missing = "ml")),
   few = lapply(few, told),
   difference_2000 = list(statistic = positive[2, "Chisq diff"], df = positive[2, "Df diff"])
 )
-write_json(out, "normal_theory.json", digits = NA, auto_unbox = TRUE, matrix = "rowmajor", pretty = FALSE)
+# Whole or not at all.
+write_json(out, "normal_theory.json.part", digits = NA, auto_unbox = TRUE, matrix = "rowmajor", pretty = FALSE)
+invisible(file.rename("normal_theory.json.part", "normal_theory.json"))

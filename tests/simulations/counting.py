@@ -164,15 +164,18 @@ def verdict(measure: Measure, sums: Mapping[str, Sequence[float]]) -> str:
     """Say whether a promise holds.
 
     It does not where the 95 % Monte Carlo interval of the average over parameters lies wholly outside the promised
-    range, or that of a single parameter (Bonferroni's correction over parameters).
+    range, or that of a single parameter (Bonferroni's correction over parameters). As long as the interval of the
+    average is wider than the promised range, draws are too few to say that it holds.
     """
     if measure.promise is None:
         return "published only"
     parts = by_part(measure, sums, level=1 - 0.05 / len(measure.parts))
-    for found in (overall(measure, sums), *parts):
+    average = overall(measure, sums)
+    for found in (average, *parts):
         if found.low > measure.promise.high or found.high < measure.promise.low:
             return "does not hold"
-    return "holds"
+    wide = average.high - average.low > measure.promise.high - measure.promise.low
+    return "too few draws" if wide else "holds"
 
 
 def replicate(condition: Condition, replication: int) -> Draw | str:

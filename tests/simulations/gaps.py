@@ -13,15 +13,17 @@ from tests.simulations.counting import COVERAGE, Condition, Draw, Measure, cover
 from tests.simulations.population import CUTS, answers, factor_correlations
 
 CORRELATIONS = factor_correlations(np.array([[0.8], [0.7], [0.7], [0.6]]), np.eye(1))
+# From this answer on to the first item, half of the answers to two others are missing: 31 or 50 people in a hundred.
+HIGH = {"symmetric": 4, "skewed": 5}
 
 
 def draw_gaps(rng: np.random.Generator, *, n: int, kind: str) -> Draw:
-    """Two of four items lack answers, the more often the higher the first: 40 % of those above the middle, else 10 %."""
+    """Two of four items lack answers, the first item tells whose: half of those high on it, else 10 %."""
     full = answers(rng, n, CORRELATIONS, CUTS[kind]).astype(float)
-    high = full["i1"] > full["i1"].median()
+    high = full["i1"] >= HIGH[kind]
     gaps = full.copy()
     for item in ("i3", "i4"):
-        gaps[item] = full[item].mask(rng.random(n) < np.where(high, 0.4, 0.1))
+        gaps[item] = full[item].mask(rng.random(n) < np.where(high, 0.5, 0.1))
     filled = impute(gaps, seed=int(rng.integers(2**31)))
     means = pd.DataFrame([{"item": each["i4"].mean(), "score": each.mean(axis=1).mean()} for each in filled.sets])
     errors = pd.DataFrame([{"item": each["i4"].sem(), "score": each.mean(axis=1).sem()} for each in filled.sets])
@@ -42,7 +44,7 @@ def _gaps(kind: str, n: int) -> Condition:
     return Condition(
         name=f"gaps-{kind}-{n}",
         family="gaps",
-        words=f"four items, two with a quarter of answers missing at random, {kind} answers, multiple imputation",
+        words=f"four items, two with answers missing at random (22 or 30 in a hundred), {kind} answers, multiple imputation",
         n=str(n),
         draws=2000,
         measures={

@@ -41,8 +41,8 @@ FAMILIES = {
     ),
     "gaps": (
         "Missing answers",
-        "Two of four items lack answers of 40 in a hundred people who are above the middle of the first item, and of 10 "
-        "of the others. Complete people alone, for comparison, are biased.",
+        "Two of four items lack answers of half the people who gave a high answer to the first item, and of a tenth of "
+        "the others. Complete people alone, for comparison, are biased.",
     ),
     "exploration": (
         "Exploratory factors",
@@ -66,12 +66,13 @@ READING = """
 - **Holds / does not hold**: 95 % intervals are to cover in 93 to 97 % of samples, tests of single steps and items to
   reject in 3 to 7 %, families of tests (Holm) in at most 7 %, the test of a true model in 3 to 6 %. Something does not
   hold if the Monte Carlo interval lies outside wholly, of the mean or (with Bonferroni's correction) of any one parameter.
-  With few draws that is hard to see: look at the width of the interval. **Published only**: no promise was made.
+  While the interval is wider than the promised range, there are **too few draws** to say. **Published only**: no
+  promise was made.
 - **Draws**: replications; in brackets those in which the analysis refused the sample and said why.
 
 ## What this does not show
 
-That real answers come from such populations: nothing here has unequal items, team effects (unless a row says so), careless
+That real answers come from such populations: nothing here has unequal items, team effects, careless
 people or wrong models, and all variables behind the answers are normal. The populations are few; another may do worse.
 Rates were measured with the versions of the code that ran then: after a change of a method its rows are run again
 (`--only NAME --again`). The questionnaire is a draft that has not been validated: this page is about
@@ -177,12 +178,13 @@ def _summary(conditions: Mapping[str, Condition], stored: Mapping[str, Any]) -> 
                 place = f"{condition.words}, n = {condition.n}: {what}, {value}; interval {interval}; {known['draws']} draws"
                 verdicts.append((said, place))
     failed = [place for said, place in verdicts if said == "does not hold"]
-    held = sum(said == "holds" for said, _ in verdicts)
+    held, few = (sum(said == which for said, _ in verdicts) for which in ("holds", "too few draws"))
     lines = [
         "## What was found",
         "",
         f"{len(stored['conditions'])} of {len(conditions)} conditions have been run. {held} promises hold, {len(failed)} do "
-        f"not, {len(verdicts) - held - len(failed)} numbers are published without a promise.",
+        f"not, {few} cannot be judged yet (too few draws); {len(verdicts) - held - few - len(failed)} numbers are published "
+        "without a promise.",
         "",
     ]
     if failed:

@@ -94,9 +94,9 @@ def _short(sums: dict[str, list[float]]) -> dict[str, list[float]]:
     return {key: [float(f"{value:.9g}") for value in values] for key, values in sums.items()}
 
 
-def simulate(condition: Condition, stored: dict[str, Any], *, draws: int, pool: Any, path: Path = RESULTS) -> None:
+def simulate(condition: Condition, *, draws: int, pool: Any, path: Path = RESULTS) -> None:
     """Add replications up to ``draws``, saving now and then."""
-    tally = tally_of(condition, stored)
+    tally = tally_of(condition, read(path))
     if tally.draws >= draws:
         return
     with tqdm(total=draws, initial=tally.draws, desc=condition.name, mininterval=5) as bar:
@@ -105,6 +105,8 @@ def simulate(condition: Condition, stored: dict[str, Any], *, draws: int, pool: 
             for found in pool.imap(partial(one, condition.name), batch, chunksize=5):
                 tally.add(found)
                 bar.update()
+            # Read anew: another run may have saved other conditions meanwhile.
+            stored = read(path)
             stored["conditions"][condition.name] = {
                 "draws": tally.draws,
                 "refused": tally.refused,
@@ -143,16 +145,17 @@ def main() -> None:
             print(f"{each.name:36} {tally_of(each, stored).draws:5} of {each.draws}  {each.words}")
         return
     if options.lavaan:
-        stored["lavaan"] = beside_lavaan.compare(options.lavaan)
-        write(stored)
+        compared = beside_lavaan.compare(options.lavaan)
+        write(read() | {"lavaan": compared})
     elif not options.page:
         if options.again:
             for each in chosen(options.only):
                 stored["conditions"].pop(each.name, None)
+            write(stored)
         with multiprocessing.Pool(options.processes) as pool:
             for each in chosen(options.only):
-                simulate(each, stored, draws=min(each.draws, options.draws or each.draws), pool=pool)
-    PAGE.write_text(page.page(CONDITIONS, stored), encoding="utf-8")
+                simulate(each, draws=min(each.draws, options.draws or each.draws), pool=pool)
+    PAGE.write_text(page.page(CONDITIONS, read()), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -101,7 +101,7 @@ def test_true_loadings_of_ordered_answers_are_the_populations() -> None:
 def test_thresholds_and_polychorics(kind: str) -> None:
     name = f"moments-{kind}-300"
     behind, cuts = moments.CORRELATIONS, population.CUTS[kind]
-    found = [ordinal_moments(population.answers(rng, 300, behind, cuts)) for rng in generators(name, 200)]
+    found = [ordinal_moments(population.answers(rng, 300, behind, cuts)) for rng in generators(name, 150)]
     sums = tallied(name, [moments.measured(each, kind) for each in found])
     # Standard errors that are a fifth too small.
     wrong = tallied(name, [moments.measured(each, kind, shrink=0.8) for each in found])
@@ -116,7 +116,7 @@ def test_thresholds_and_polychorics(kind: str) -> None:
 
 def test_three_factors_by_wlsmv() -> None:
     name = "model-three-WLSMV-symmetric-300"
-    samples = (models.sample(rng, n=300, kind="symmetric") for rng in generators(name, 50))
+    samples = (models.sample(rng, n=300, kind="symmetric") for rng in generators(name, 40))
     found = [confirmatory(each, models.MODEL) for each in samples]
     sums = tallied(name, [models.measured(each, "symmetric", "WLSMV") for each in found])
     wrong = tallied(name, [models.measured(each, "symmetric", "WLSMV", shrink=0.8) for each in found])
@@ -137,7 +137,7 @@ def test_a_ladder_over_equal_groups() -> None:
         together, groups = ladders.two_groups(rng, n=150, kind="symmetric", shift=shift)
         return invariance(together, groups, {"f": ladders.ITEMS}).table
 
-    equal = [table(rng) for rng in generators(name, 30)]
+    equal = [table(rng) for rng in generators(name, 24)]
     sums = tallied(name, [ladders.measured(each, "WLSMV") for each in equal])
     assert average(name, "step", sums) <= 0.10
     assert average(name, "verdict", sums) <= 0.14
@@ -197,6 +197,14 @@ def test_a_share_has_wilsons_interval() -> None:
     assert (none.low, none.high) == pytest.approx((0.0, 0.1611), abs=1e-4)
 
 
+def test_few_draws_are_no_proof() -> None:
+    measure = Measure("", "rate", COVERAGE)
+    few = {"n": [20.0], "sum": [19.0], "squares": [19.0], "mean_n": [20.0], "mean_sum": [19.0], "mean_squares": [19.0]}
+    assert counting.verdict(measure, few) == "too few draws"
+    many = {key: [100 * value for value in values] for key, values in few.items()}
+    assert counting.verdict(measure, many) == "holds"
+
+
 def test_one_parameter_that_fails_is_not_hidden_by_the_mean() -> None:
     measure = Measure("", "coverage", COVERAGE, "abcd")
     sums = {
@@ -215,10 +223,9 @@ def test_an_interrupted_run_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     condition = coin(0.9, promise=None)
     monkeypatch.setattr(run, "CONDITIONS", {"coin": condition})
     once, twice = tmp_path / "once.json", tmp_path / "twice.json"
-    stored: dict[str, Any] = run.read(once)
-    run.simulate(condition, stored, draws=250, pool=OneAfterTheOther, path=once)
+    run.simulate(condition, draws=250, pool=OneAfterTheOther, path=once)
     for draws in (70, 250, 250):
-        run.simulate(condition, run.read(twice), draws=draws, pool=OneAfterTheOther, path=twice)
+        run.simulate(condition, draws=draws, pool=OneAfterTheOther, path=twice)
     first, second = (json.loads(path.read_text(encoding="utf-8"))["conditions"]["coin"] for path in (once, twice))
     assert first["draws"] == second["draws"] == 250
     assert first["refused"] == second["refused"] != {}
@@ -247,7 +254,7 @@ def test_the_page_names_what_does_not_hold(monkeypatch: pytest.MonkeyPatch) -> N
         tally.add(counting.replicate(condition, replication))
     stored = {"conditions": {"coin": {"draws": 100, "refused": tally.refused, "measures": tally.measures}}}
     text = page.page({"coin": condition}, stored)
-    assert "0 promises hold, 1 do not, 1 numbers are published" in text
+    assert "0 promises hold, 1 do not, 0 cannot be judged yet (too few draws); 1 numbers are published" in text
     assert "- four coins, n = 1: heads, " in text
     assert text.count("| does not hold |") == 1
     assert "## Coins" in text
