@@ -21,9 +21,9 @@ from analysis.fit_indices import (
     srmr,
 )
 from analysis.missing import numeric_answers
-from analysis.ordinal import ordered_answers, ordinal_moments
+from analysis.ordinal import OrdinalMoments, ordered_answers, ordinal_moments
 from analysis.sample import complete_items
-from analysis.structure import Model, Parts, filled, implied_covariance, implied_mean, ordinal_jacobian
+from analysis.structure import FitError, Model, Parts, filled, implied_covariance, implied_mean, ordinal_jacobian
 
 Matrix = NDArray[np.floating[Any]]
 Estimator = Literal["WLSMV", "ULSMV", "DWLS", "ML", "MLR"]
@@ -102,7 +102,7 @@ def fitted_ordinal(
     moments = ordinal_moments(answers, missing=way, clusters=clusters)
     weights: Literal["diagonal", "identity"] = "identity" if estimator == "ULSMV" else "diagonal"
     model = written(plan, identification, cuts=[len(each) for each in moments.thresholds], means=False)
-    engine = least_squares.fit_least_squares([moments], model, weights=weights)
+    engine = _least_squares(moments, model, weights)
     baseline = least_squares.fit_independence([moments], weights=weights)
     engine = replace(engine, **_towards_first(plan, engine))
     parts = with_residual_variances(engine.estimates[0])
@@ -127,6 +127,22 @@ def fitted_ordinal(
             "Information criteria are left out: least squares has no likelihood.",
         ),
     )
+
+
+def _least_squares(
+    moments: OrdinalMoments, model: Model, weights: Literal["diagonal", "identity"]
+) -> least_squares.LeastSquaresFit:
+    """Fit; where the search runs away, search once more from the solution with the other weights."""
+    try:
+        return least_squares.fit_least_squares([moments], model, weights=weights)
+    except FitError as failure:
+        try:
+            other = "identity" if weights == "diagonal" else "diagonal"
+            near = least_squares.fit_least_squares([moments], model, weights=other)
+            start = dict(zip(model.names, near.parameters.tolist(), strict=True))
+            return least_squares.fit_least_squares([moments], model, weights=weights, start=start)
+        except FitError:
+            raise failure from None
 
 
 def _ordinal_indices(

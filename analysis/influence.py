@@ -20,7 +20,6 @@ Coefficient = Callable[[Matrix], Matrix]
 
 # Resamples held at once.
 _CHUNK = 100
-_Z = float(stats.norm.ppf(0.975))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -223,7 +222,15 @@ def influences(sample: Sample, gradient: Matrix) -> Matrix:
     return np.asarray(products + np.einsum("ni,ni->n", answered @ (weight * (mean * mean.T - covariance)), answered))
 
 
-def standard_error(sample: Sample, gradient: Matrix, clusters: Positions | None = None) -> float:
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Error:
+    """A standard error, and of how many degrees of freedom its square is worth."""
+
+    se: float
+    df: float
+
+
+def sampling_error(sample: Sample, gradient: Matrix, clusters: Positions | None = None) -> Error:
     """Give the standard error of a coefficient of covariances, which does not suppose normal answers.
 
     Parameters
@@ -236,62 +243,79 @@ def standard_error(sample: Sample, gradient: Matrix, clusters: Positions | None 
 
     Returns
     -------
-    float
+    Error
 
     Notes
     -----
     Root of the sum of squared `influences` / n; within clusters they are summed first, and the squares multiplied by
-    clusters / (clusters − 1). With maximum-likelihood moments, `analysis.missing.moments_error`.
+    clusters / (clusters − 1). The squares vary themselves, the more the longer the tails of the influences: as
+    Satterthwaite (1946), 2n / (kurtosis − 1) degrees of freedom, at most n − 1 (n counts clusters where there are any).
+    With maximum-likelihood moments, `analysis.missing.moments_error` and no limit.
     """
     if sample.moments is not None:
-        return moments_error(sample.answers, sample.moments, gradient)
+        return Error(se=moments_error(sample.answers, sample.moments, gradient), df=np.inf)
     each = influences(sample, gradient)
     people = len(each)
-    if clusters is None:
-        return float(np.sqrt(each @ each) / people)
-    sums = np.bincount(clusters, weights=each)
-    return float(np.sqrt(sums @ sums * len(sums) / (len(sums) - 1)) / people)
+    inflation = 1.0
+    if clusters is not None:
+        each = np.asarray(np.bincount(clusters, weights=each), dtype=float)
+        inflation = len(each) / (len(each) - 1)
+    squares = each**2
+    spread = float(squares.var())
+    most = len(each) - 1
+    df = min(2 * len(each) * float(squares.mean()) ** 2 / spread, most) if spread else most
+    return Error(se=float(np.sqrt(squares.sum() * inflation) / people), df=df)
 
 
-def on_logit_scale(estimate: float, se: float) -> Interval:
+def _quantile(df: float) -> float:
+    return float(stats.t.ppf(0.975, df))
+
+
+def on_logit_scale(estimate: float, se: float, df: float = np.inf) -> Interval:
     """Give the 95 % interval of a share by the delta method on the logit scale (Raykov & Marcoulides, 2011).
 
     Parameters
     ----------
     estimate, se : float
+    df : float
+        Of the standard error, for Student's t.
 
     Returns
     -------
     Interval
-        Where the estimate is not between 0 and 1 (a Heywood case), estimate ± 1.96 standard errors.
+        Where the estimate is not between 0 and 1 (a Heywood case), on its own scale.
     """
+    wide = _quantile(df)
     if not 0 < estimate < 1:
-        return Interval(estimate=estimate, se=se, ci_low=estimate - _Z * se, ci_high=estimate + _Z * se)
-    half = _Z * se / (estimate * (1 - estimate))
+        return Interval(estimate=estimate, se=se, ci_low=estimate - wide * se, ci_high=estimate + wide * se)
+    half = wide * se / (estimate * (1 - estimate))
     middle = special.logit(estimate)
     low, high = special.expit([middle - half, middle + half])
     return Interval(estimate=estimate, se=se, ci_low=float(low), ci_high=float(high))
 
 
-def on_log_scale(estimate: float, se: float) -> Interval:
+def on_log_scale(estimate: float, se: float, df: float = np.inf) -> Interval:
     """Give the 95 % interval of a coefficient by the delta method on the scale of log(1 − coefficient).
 
     Parameters
     ----------
     estimate, se : float
+    df : float
+        Of the standard error, for Student's t.
 
     Returns
     -------
     Interval
-        Where the estimate is 1 or more, estimate ± 1.96 standard errors.
+        Where the estimate is 1 or more, on its own scale.
 
     Notes
     -----
     Bonett (2002): a coefficient of reliability can be negative but not above 1.
     """
+    wide = _quantile(df)
     if estimate >= 1:
-        return Interval(estimate=estimate, se=se, ci_low=estimate - _Z * se, ci_high=estimate + _Z * se)
-    half = _Z * se / (1 - estimate)
+        return Interval(estimate=estimate, se=se, ci_low=estimate - wide * se, ci_high=estimate + wide * se)
+    half = wide * se / (1 - estimate)
     low, high = (1 - (1 - estimate) * np.exp(side * half) for side in (1, -1))
     return Interval(estimate=estimate, se=se, ci_low=float(low), ci_high=float(high))
 

@@ -79,6 +79,7 @@ class _Data:
     moments: tuple[OrdinalMoments, ...]
     frames: tuple[pd.DataFrame, ...]
     blocks: tuple[pd.DataFrame, ...]
+    clusters: tuple[pd.Series, ...] | None
 
     @property
     def ordered(self) -> bool:
@@ -109,6 +110,7 @@ def invariance(
     longitudinal: bool = False,
     people: pd.Series | None = None,
     missing: MissingAnswers = "listwise",
+    clusters: pd.Series | None = None,
     partial: bool = False,
     effect_sizes: bool = False,
     draws: int = 0,
@@ -135,6 +137,9 @@ def invariance(
         Who gave each response; needed with ``longitudinal``, and otherwise used to refuse people in two groups.
     missing : {"listwise", "fiml"}
         Whether responses with a gap (people who miss a wave) are left out, or MLR and ML use every answer.
+    clusters : pandas.Series, optional
+        The team of each response: tests and standard errors then allow for likeness within teams (not with ML). Of
+        waves a person's first team counts; a team whose people are in several groups counts in each apart.
     partial : bool
         Whether a rejected step is followed by a search for the parameters to let go.
     effect_sizes : bool
@@ -199,9 +204,11 @@ def invariance(
      'intercepts': 'not rejected', 'residuals': 'not rejected'}
     """
     _check_options(estimator, missing, longitudinal, people, draws)
+    if clusters is not None and estimator == "ML":
+        raise ValueError("estimator='ML' takes people as independent: with `clusters` use 'MLR', 'WLSMV' or 'ULSMV'")
     factors = _factors(items, model)
     columns = list(dict.fromkeys(item for members in factors.values() for item in members))
-    _check_indices(items, groups, people)
+    _check_indices(items, groups=groups, people=people, clusters=clusters)
     numbers = ordered_answers(items[columns]) if estimator in _ORDINAL else numeric_answers(items[columns])
     blocks, notes = _blocks(numbers, groups)
     if longitudinal and people is not None:
@@ -218,7 +225,15 @@ def invariance(
     else:
         blocks, more = _joined(blocks)
         notes += more
-    data = _data(blocks, factors, estimator, missing, waves=longitudinal)
+    data = _data(
+        blocks,
+        factors,
+        estimator,
+        missing,
+        waves=longitudinal,
+        clusters=clusters,
+        people=people if longitudinal else None,
+    )
     steps = _climb(data, partial=partial)
     table = _table(steps)
     rates, fitted = _error_rates(data, draws, seed, progress) if draws else (None, 0)
@@ -280,17 +295,31 @@ def _factors(items: pd.DataFrame, model: Mapping[str, Sequence[str]]) -> dict[st
     return factors
 
 
-def _check_indices(items: pd.DataFrame, groups: pd.Series, people: pd.Series | None) -> None:
+def _check_indices(items: pd.DataFrame, **beside: pd.Series | None) -> None:
     if items.index.has_duplicates:
         raise ValueError(
             "the index of the items names some responses twice: `items.reset_index(drop=True)`, groups too"
         )
-    for name, values in (("groups", groups), ("people", people)):
+    for name, values in beside.items():
         if values is not None and not (isinstance(values, pd.Series) and values.index.equals(items.index)):
             raise ValueError(
                 f"{name} must be a Series on the index of the items, one value for each response in their order: take "
                 "both of one frame"
             )
+
+
+def _teams(
+    clusters: pd.Series | None, people: pd.Series | None, frames: Sequence[pd.DataFrame]
+) -> tuple[pd.Series, ...] | None:
+    """Return the team of each row of the frames; of waves, whose rows are people, the first that they are known by."""
+    if clusters is None:
+        return None
+    known = clusters if people is None else clusters.groupby(people).first()
+    teams = tuple(known.reindex(frame.index) for frame in frames)
+    lacking = sum(int(each.isna().sum()) for each in teams)
+    if lacking:
+        raise ValueError(f"{lacking} people have no team in `clusters`: fill it in, or leave them out")
+    return teams
 
 
 def _blocks(numbers: pd.DataFrame, groups: pd.Series) -> tuple[dict[str, pd.DataFrame], tuple[str, ...]]:
@@ -421,6 +450,8 @@ def _data(
     missing: MissingAnswers,
     *,
     waves: bool,
+    clusters: pd.Series | None = None,
+    people: pd.Series | None = None,
 ) -> _Data:
     columns = list(next(iter(blocks.values())).columns)
     place = {item: position for position, item in enumerate(columns)}
@@ -428,7 +459,11 @@ def _data(
     frames = list(blocks.values())
     if waves:
         frames = [pd.concat([frame.add_suffix(f" [{name}]") for name, frame in blocks.items()], axis=1)]
-    moments = tuple(ordinal_moments(frame) for frame in frames) if ordered else ()
+    teams = _teams(clusters, people, frames)
+    moments: tuple[OrdinalMoments, ...] = ()
+    if ordered:
+        of_frames = teams or [None] * len(frames)
+        moments = tuple(ordinal_moments(frame, clusters=own) for frame, own in zip(frames, of_frames, strict=True))
     cuts: tuple[int, ...] = ()
     if ordered:
         cuts = tuple(len(each) for each in moments[0].thresholds[: len(columns)])
@@ -446,6 +481,7 @@ def _data(
         moments=moments,
         frames=tuple(frames),
         blocks=tuple(blocks.values()),
+        clusters=teams,
     )
 
 
@@ -455,7 +491,13 @@ def _fitted(data: _Data, model: Model, start: Mapping[str, float] | None, step: 
             weights: Any = _ORDINAL[data.estimator]
             return least_squares.fit_least_squares(data.moments, model, weights=weights, start=start)
         return normal_theory.fit_normal(
-            data.frames, model, robust=data.estimator == "MLR", missing=data.missing, means=True, start=start
+            data.frames,
+            model,
+            robust=data.estimator == "MLR",
+            missing=data.missing,
+            means=True,
+            clusters=data.clusters,
+            start=start,
         )
     except FitError as trouble:
         raise FitError(f"step {step}: {trouble}") from trouble
@@ -465,7 +507,9 @@ def _baseline(data: _Data) -> Fit:
     if data.ordered:
         weights: Any = _ORDINAL[data.estimator]
         return least_squares.fit_independence(data.moments, weights=weights)
-    return normal_theory.fit_independence(data.frames, robust=data.estimator == "MLR", missing=data.missing, means=True)
+    return normal_theory.fit_independence(
+        data.frames, robust=data.estimator == "MLR", missing=data.missing, means=True, clusters=data.clusters
+    )
 
 
 def _test(fit: Fit) -> ModelTest:
@@ -839,7 +883,7 @@ def _method(data: _Data, longitudinal: bool, fitted: int, draws: int, seed: int)
     )
     return (
         f"Measurement invariance, {kind}, {test} with Holm's (1979) correction over steps; {people}; missing answers: "
-        f"{gaps}.{simulated}"
+        f"{gaps}; people taken as {'alike within teams' if data.clusters else 'independent'}.{simulated}"
     )
 
 
@@ -850,6 +894,12 @@ def _step_notes(data: _Data, steps: Sequence[_Step]) -> tuple[str, ...]:
         "by chance at this n is in `cutoffs` (ask for `draws`).",
     ]
     notes += _few_answers(data.ladder)
+    first = steps[0].indices
+    if first.get("p_scaled", first["p"]) < _ALPHA:
+        notes.append(
+            f"The configural model itself is rejected (RMSEA {_measure(first, 'rmsea'):.3f}): where it is far from the "
+            "answers, the step tests compare models none of which holds."
+        )
     rejected = [step.name for step in steps if step.verdict == _REJECTED]
     if rejected:
         notes.append(f"After {rejected[0]} was rejected, later steps without partial release are not judged.")

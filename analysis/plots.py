@@ -396,16 +396,17 @@ def information_curves(information: pd.DataFrame, *, names: Mapping[str, str], e
     rows = -(-len(order) // columns)
     with mpl.rc_context(_STYLE):
         figure, grid = plt.subplots(
-            rows, columns, figsize=(2.7 * columns + 0.6, 1.9 * rows + 0.6), sharex=True, sharey=True, squeeze=False
+            rows, columns, figsize=(2.7 * columns + 0.6, 2.1 * rows + 0.6), sharex=True, sharey=True, squeeze=False
         )
         for axes, name in zip(grid.flat, order, strict=False):
             part = information[information["scale"] == name]
             axes.plot(part["theta"], part["information"], color=BLUE, linewidth=1.8)
             axes.axhline(enough / (1 - enough), color=VERMILION, linestyle="--", linewidth=1)
-            axes.set_title(names[name], fontsize=9)
-            axes.set_ylim(bottom=0)
+            axes.set_title(textwrap.fill(names[name], 26), fontsize=9)
         for axes in list(grid.flat)[len(order) :]:
             axes.set_visible(False)
+        grid[0, 0].set_ylim(0, 1.05 * max(information["information"].max(), 1.1 * enough / (1 - enough)))
+        grid[0, 0].set_xlim(-4, 4)
         figure.supxlabel("Trait, in standard deviations from the mean", fontsize=9)
         figure.supylabel(f"Information (dashed: reliability {enough:.2f})", fontsize=9)
         figure.tight_layout()

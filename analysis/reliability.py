@@ -15,6 +15,7 @@ from analysis import coefficients as formulas
 from analysis.factoring import SchmidLeimanParts, extract, most_factors, schmid_leiman_parts
 from analysis.influence import (
     Coefficient,
+    Error,
     Interval,
     Positions,
     by_covariances,
@@ -25,7 +26,7 @@ from analysis.influence import (
     percentile_interval,
     reliability_sample,
     resampled_covariances,
-    standard_error,
+    sampling_error,
 )
 from analysis.least_squares import fit_least_squares
 from analysis.missing import numeric_answers
@@ -197,7 +198,10 @@ def reliability(
     items and covers too rarely when answers are skewed (about 91 instead of 95 %). All other standard errors
     are the delta method's, from each person's influence on the covariances (Maydeu-Olivares, Coffman & Hartmann, 2007);
     intervals on the scale of log(1 − coefficient) (Bonett, 2002), of omegas on the logit scale (Raykov & Marcoulides,
-    2011). Those of best and worst split are of that split as if chosen beforehand.
+    2011), by Student's t with as many degrees of freedom as the tails of these influences leave (Satterthwaite, 1946).
+    Of the polychoric ones the standard errors rest on the expected information (`analysis.ordinal.ordinal_moments`), and
+    so are larger than lavaan's. With 150 people, six items and skewed five-point answers they hold the truth in
+    COVERAGE. Those of best and worst split are of that split as if chosen beforehand.
 
     Omega: (Σλ)² / ((Σλ)² + Σθ) by maximum likelihood (McDonald, 1999). Ordinal alpha: Zumbo, Gadermann &
     Zeisser (2007). Categorical omega: Green & Yang (2009), from a one-factor model fitted by diagonally weighted least
@@ -373,7 +377,8 @@ def _of_stratified(sample: Sample, coefficient: Coefficient, seed: int) -> Inter
         chunks = resampled_covariances(sample, draws=_DRAWS, seed=seed)
         return percentile_interval(estimate, np.concatenate([coefficient(chunk) for chunk in chunks]))
     behind = sample.covariance * (sample.people - 1) / sample.people
-    return on_log_scale(estimate, standard_error(sample, gradient_of(coefficient, behind)))
+    error = sampling_error(sample, gradient_of(coefficient, behind))
+    return on_log_scale(estimate, error.se, error.df)
 
 
 def _checked_subscales(items: pd.DataFrame, subscales: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
@@ -532,6 +537,7 @@ def _closed_form(
         slopes = by_covariances(formulas.schmid_leiman_gradients(correlations, parts), behind)
         gradients |= dict(zip(_SCHMID_LEIMAN, slopes, strict=True))
     made: dict[str, Interval] = {}
+    errors: dict[str, Error] = {}
     for name, estimate in estimates.items():
         if name not in wanted:
             continue
@@ -541,10 +547,10 @@ def _closed_form(
         on_scale = on_logit_scale if name in _OMEGAS else on_log_scale
         base = _PROPORTIONAL.get(name)
         if base is None or base not in made or not estimates[base]:
-            se = standard_error(sample, gradients[name], precision.clusters)
+            errors[name] = sampling_error(sample, gradients[name], precision.clusters)
         else:
-            se = made[base].se * abs(estimate / estimates[base])
-        made[name] = on_scale(estimate, se)
+            errors[name] = Error(se=errors[base].se * abs(estimate / estimates[base]), df=errors[base].df)
+        made[name] = on_scale(estimate, errors[name].se, errors[name].df)
     return _Rows(rows=made, n=sample.n, notes=notes)
 
 
@@ -648,11 +654,11 @@ def _balanced(sample: Sample, chosen: NDArray[np.bool_], clusters: Positions | N
         fit = _fit(sample, _trait_and_wording(chosen))
     except FitError as trouble:
         return _Rows(rows={}, n=sample.n, notes=(f"omega_balanced is not given: {trouble}.",))
-    se = standard_error(sample, covariance_gradient(trait_share, fit), clusters)
+    error = sampling_error(sample, covariance_gradient(trait_share, fit), clusters)
     names = [str(name) for name in sample.answers.columns]
     fitted = f"omega_balanced is only as true as its model of trait and wording (chi-square = {fit.chi2:.1f}, df = {fit.df})."
     return _Rows(
-        rows={"omega_balanced": on_logit_scale(trait_share(fit.estimates[0]), se)},
+        rows={"omega_balanced": on_logit_scale(trait_share(fit.estimates[0]), error.se, error.df)},
         n=sample.n,
         notes=(fitted, *improper(fit, items=names, factors=["the trait", "the wording"])),
     )
@@ -763,7 +769,8 @@ def _omega_second_order(estimates: Parts[Matrix]) -> float:
 
 
 def _omega_of(sample: Sample, fit: NormalFit, omega: Callable[[Parts[Matrix]], float]) -> Interval:
-    return on_logit_scale(omega(fit.estimates[0]), standard_error(sample, covariance_gradient(omega, fit)))
+    error = sampling_error(sample, covariance_gradient(omega, fit))
+    return on_logit_scale(omega(fit.estimates[0]), error.se, error.df)
 
 
 def _feldt(alpha: float, n: int, items: int) -> dict[str, float]:

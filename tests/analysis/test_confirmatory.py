@@ -522,7 +522,7 @@ HARD = {
     "a stray −9": (lambda d: d.assign(N3=d["N3"].where(d.index > 20, -9)), "N3 has the code -9.*blank it"),
     "text": (lambda d: d.assign(E1=d["E1"].astype(str)), "E1 hold text"),
     "infinite": (lambda d: d.assign(E1=d["E1"].where(d.index != 5, np.inf)), "E1"),
-    "people who answered all but nothing": (lambda d: blanked(d, "E1", "E2"), "got 0 people for 10 items"),
+    "no response without a gap": (lambda d: blanked(d, "E1", "E2"), "got 0 people for 10 items"),
 }
 
 

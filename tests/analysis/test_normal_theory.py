@@ -207,6 +207,8 @@ def scenario(name: str) -> tuple[NormalFit, NormalFit, dict, list[str]]:
     options = dict(SCENARIOS[name])
     general, cluster = options.pop("general", None), options.pop("cluster", None)
     factors = FIVE if name.startswith("bfi") else THREE
+    if name == "bfi_people_mlr":
+        factors = {factor: FIVE[factor] for factor in "AC"}
     items = [item for members in factors.values() for item in members]
     data = people() if name.startswith("bfi") else gaps() if name.startswith("gaps") else holzinger()
     missing = options.pop("missing", "listwise")
