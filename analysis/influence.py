@@ -250,9 +250,9 @@ def sampling_error(sample: Sample, gradient: Matrix, clusters: Positions | None 
     Root of the sum of squared `influences` / n; within clusters they are summed first, and the squares multiplied by
     clusters / (clusters − 1). The squares vary themselves, the more the longer the tails of the influences: as
     Satterthwaite (1946), 2n / (kurtosis − 1) degrees of freedom, at most n − 1 (n counts clusters where there are any).
-    With maximum-likelihood moments, `analysis.missing.moments_error` and no limit.
+    With gaps bridged by maximum likelihood, `analysis.missing.moments_error` and no limit.
     """
-    if sample.moments is not None:
+    if sample.moments is not None and sample.moments.share_missing:
         return Error(se=moments_error(sample.answers, sample.moments, gradient), df=np.inf)
     each = influences(sample, gradient)
     people = len(each)

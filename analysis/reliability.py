@@ -199,9 +199,11 @@ def reliability(
     are the delta method's, from each person's influence on the covariances (Maydeu-Olivares, Coffman & Hartmann, 2007);
     intervals on the scale of log(1 − coefficient) (Bonett, 2002), of omegas on the logit scale (Raykov & Marcoulides,
     2011), by Student's t with as many degrees of freedom as the tails of these influences leave (Satterthwaite, 1946).
-    Of the polychoric ones the standard errors rest on the expected information (`analysis.ordinal.ordinal_moments`), and
-    so are larger than lavaan's. With 150 people, six items and skewed five-point answers they hold the truth in
-    COVERAGE. Those of best and worst split are of that split as if chosen beforehand.
+    Standard errors from polychoric correlations rest on the expected information (`analysis.ordinal.ordinal_moments`),
+    and so are larger than lavaan's. With 150 people, six items and skewed five-point answers the interval of
+    ``alpha_robust`` held the truth in 94.4 % of 4,000 samples (1.96 in place of t: 93.2 %), those of ``alpha_ordinal``
+    and ``omega_categorical`` in 94.8 and 94.7 % of 1,000 (lavaan's standard error: 93.7 and 92.6 %). Those of best and
+    worst split are of that split as if chosen beforehand.
 
     Omega: (Σλ)² / ((Σλ)² + Σθ) by maximum likelihood (McDonald, 1999). Ordinal alpha: Zumbo, Gadermann &
     Zeisser (2007). Categorical omega: Green & Yang (2009), from a one-factor model fitted by diagonally weighted least

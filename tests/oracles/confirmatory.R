@@ -12,7 +12,7 @@ keyed <- complete[1:300, ]
 keyed[c("E1", "E2")] <- 7 - keyed[c("E1", "E2")]
 # Teams of growing size.
 team <- floor(sqrt(seq_len(nrow(complete)) - 1) * 2)
-data <- list(bfi = complete, people_1000 = people[1:1000, ], bfi_gaps = read.csv("data/bfi_gaps.csv"),
+data <- list(bfi = complete, bfi_people = people, bfi_gaps = read.csv("data/bfi_gaps.csv"),
   bfi_300 = complete[1:300, ], bfi_1000 = read.csv("data/bfi.csv"), keyed = keyed, sparse = sparse,
   holzinger = holzinger[paste0("x", 1:9)], teams = cbind(complete, team = team))
 
@@ -94,7 +94,7 @@ run <- function(set, model, estimator, missing = "listwise", std.lv = TRUE, more
     out$modindices_count <- nrow(m)
   }
   if ("scores" %in% more) {
-    rows <- if (set == "people_1000") which(rowSums(is.na(d)) > 0)[1:40] else 1:40
+    rows <- if (set == "bfi_people") which(rowSums(is.na(d)) > 0)[1:40] else 1:40
     # New data must hold every answer of every item.
     if (ordinal) rows <- sort(unique(c(rows, unlist(lapply(d, function(x) match(unique(x), x))))))
     # lavaan looks for the largest posterior with numerical gradients, to 1e-8 of its logarithm: 1e-4 of the score.
@@ -110,13 +110,13 @@ run <- function(set, model, estimator, missing = "listwise", std.lv = TRUE, more
 
 all <- c("residuals", "modindices", "scores", "z")
 fits <- list(
-  wlsmv = run("bfi", five, "WLSMV", more = c(all, "reliability")),
-  ulsmv = run("bfi_1000", five, "ULSMV", more = "z"),
+  wlsmv = run("bfi", five, "WLSMV", more = c("residuals", "modindices", "z", "reliability")),
+  ulsmv = run("bfi_1000", two, "ULSMV", more = "z"),
   dwls = run("bfi_300", two, "DWLS"),
   pairwise = run("bfi_gaps", five, "WLSMV", missing = "pairwise"),
   ml = run("bfi", five, "ML", more = all),
   mlr = run("bfi", five, "MLR", more = c("residuals", "z")),
-  fiml = run("people_1000", five, "ML", missing = "fiml", more = c("scores", "residuals", "z")),
+  fiml = run("bfi_people", two, "ML", missing = "fiml", more = c("scores", "residuals", "z")),
   fiml_mlr = run("bfi_gaps", two, "MLR", missing = "fiml", more = "z"),
   teams = run("teams", two, "MLR", cluster = "team"),
   marker = run("bfi_300", two, "WLSMV", std.lv = FALSE, more = c("modindices", "scores")),

@@ -66,11 +66,17 @@ def read(path: Path = RESULTS) -> dict[str, Any]:
 
 
 def write(stored: dict[str, Any], path: Path = RESULTS) -> None:
-    """Write to a temporary name first, then rename: an interrupted run leaves a whole file."""
+    """Write to a temporary name first, then rename: an interrupted run leaves a whole file, and its page."""
     ordered = {name: stored["conditions"][name] for name in CONDITIONS if name in stored["conditions"]}
+    stored = stored | {"conditions": ordered}
+    # One line a condition: what has changed can be seen.
+    lines = ",\n".join(f"{json.dumps(name)}: {json.dumps(known)}" for name, known in ordered.items())
+    rest = json.dumps({key: value for key, value in stored.items() if key != "conditions"})
     temporary = path.with_suffix(".part")
-    temporary.write_text(json.dumps(stored | {"conditions": ordered}, indent=0) + "\n", encoding="utf-8")
+    temporary.write_text(f'{rest[:-1]}, "conditions": {{\n{lines}\n}}}}\n', encoding="utf-8")
     temporary.replace(path)
+    if path == RESULTS:
+        PAGE.write_text(page.page(CONDITIONS, stored), encoding="utf-8")
 
 
 def tally_of(condition: Condition, stored: dict[str, Any]) -> Tally:
@@ -147,7 +153,9 @@ def main() -> None:
     if options.lavaan:
         compared = beside_lavaan.compare(options.lavaan)
         write(read() | {"lavaan": compared})
-    elif not options.page:
+    elif options.page:
+        write(stored)
+    else:
         if options.again:
             for each in chosen(options.only):
                 stored["conditions"].pop(each.name, None)
@@ -155,7 +163,6 @@ def main() -> None:
         with multiprocessing.Pool(options.processes) as pool:
             for each in chosen(options.only):
                 simulate(each, draws=min(each.draws, options.draws or each.draws), pool=pool)
-    PAGE.write_text(page.page(CONDITIONS, read()), encoding="utf-8")
 
 
 if __name__ == "__main__":
