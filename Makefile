@@ -54,7 +54,7 @@ agreement: $(STAMP) ## rewrite docs/agreement.md from what R said
 	PWIQ_AGREEMENT=$(CURDIR)/.agreement $(BIN)/pytest -q -n 2 --dist loadgroup tests/analysis
 	$(BIN)/python tests/agreement.py .agreement && rm -rf .agreement
 
-simulations: $(STAMP) ## rewrite the simulations behind intervals and tests (about an hour)
+simulations: $(STAMP) ## rewrite the simulations behind intervals and tests (some hours; goes on where it stopped)
 	$(BIN)/python tests/simulations/run.py
 
 sample-data: $(STAMP) ## rewrite the sample data from its population

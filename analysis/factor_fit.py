@@ -137,7 +137,7 @@ def _least_squares(
         return least_squares.fit_least_squares([moments], model, weights=weights)
     except FitError as failure:
         try:
-            other = "identity" if weights == "diagonal" else "diagonal"
+            other: Literal["diagonal", "identity"] = "identity" if weights == "diagonal" else "diagonal"
             near = least_squares.fit_least_squares([moments], model, weights=other)
             start = dict(zip(model.names, near.parameters.tolist(), strict=True))
             return least_squares.fit_least_squares([moments], model, weights=weights, start=start)

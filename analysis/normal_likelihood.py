@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scipy import linalg
 
 from analysis.missing import normal_moments, numeric_answers
+from analysis.sentences import listed
 from analysis.structure import FitError, gathered
 
 Matrix = NDArray[np.floating[Any]]
@@ -94,7 +95,8 @@ def by_pattern(
     Raises
     ------
     FitError
-        If there are not more people than items, or the saturated moments do not converge.
+        If there are not more people than items, an item is constant or repeats others (naming them), or the
+        saturated moments do not converge.
     ValueError
         For clusters on another index or missing, and as `analysis.missing.numeric_answers`.
     """
@@ -124,6 +126,7 @@ def by_pattern(
     scatter = np.stack([within[a:b].T @ within[a:b] / (b - a) for a, b in pairwise(starts)])
     complete = len(packed) == 1 and bool(packed.all())
     if complete:
+        _refuse_repeats(frame.columns, scatter[0])
         saturated_mean, saturated_covariance = centre + mean[0], scatter[0]
     else:
         moments = normal_moments(numbers.loc[kept])
@@ -383,6 +386,23 @@ def log_determinant(matrix: Matrix) -> float | None:
     if eigenvalues[0] < _SINGULAR:
         return None
     return float(np.sum(np.log(eigenvalues)) + np.sum(np.log(scale)))
+
+
+def _refuse_repeats(names: pd.Index, covariance: Matrix) -> None:
+    """Name the items that make covariances singular."""
+    if log_determinant(covariance) is not None:
+        return
+    alike = np.diag(covariance) <= 0
+    if alike.any():
+        raise FitError(
+            f"everybody answered {listed(names[alike])} alike: an item without variance cannot be modelled; leave it out"
+        )
+    sd = np.sqrt(np.diag(covariance))
+    least = np.linalg.eigh(covariance / np.outer(sd, sd))[1][:, 0]
+    raise FitError(
+        f"the items' covariance matrix is not positive definite: {listed(names[np.abs(least) > 1e-3])} repeat each other "
+        "(one is doubled, or is the sum of others); leave one of them out"
+    )
 
 
 def _inverses(group: Patterned, covariance: Matrix) -> tuple[Matrix, Matrix]:

@@ -85,6 +85,9 @@ class OrdinalMoments:
     def standard_errors(self) -> Matrix:
         """Of ``statistics``, in their order.
 
+        An interval of a correlation is best made on Fisher's z scale, with se / (1 − r²): with 150 skewed answers
+        ±1.96 se around the correlation itself holds the truth in 92 % of samples (docs/simulations.md).
+
         Raises
         ------
         ValueError

@@ -520,8 +520,10 @@ def test_singular_covariances_are_refused():
     with pytest.raises(FitError, match="not positive definite"):
         fit_covariances([np.ones((3, 3))], [100], one_factor(3))
     data = holzinger()[TESTS].assign(x9=lambda frame: frame["x1"])
-    with pytest.raises(FitError, match="an item repeats others"):
+    with pytest.raises(FitError, match="not positive definite: x1, x9 repeat each other"):
         fit_normal([data], cfa(THREE), robust=False, missing="listwise", means=False)
+    with pytest.raises(FitError, match="everybody answered x9 alike"):
+        fit_normal([data.assign(x9=3)], cfa(THREE), robust=False, missing="listwise", means=False)
 
 
 def test_fewer_people_than_items_are_refused():

@@ -113,14 +113,14 @@ fits <- list(
   wlsmv = run("bfi", five, "WLSMV", more = c("residuals", "modindices", "z", "reliability")),
   ulsmv = run("bfi_1000", two, "ULSMV", more = "z"),
   dwls = run("bfi_300", two, "DWLS"),
-  pairwise = run("bfi_gaps", five, "WLSMV", missing = "pairwise"),
+  pairwise = run("bfi_gaps", two, "WLSMV", missing = "pairwise"),
   ml = run("bfi", five, "ML", more = all),
   mlr = run("bfi", five, "MLR", more = c("residuals", "z")),
   fiml = run("bfi_people", two, "ML", missing = "fiml", more = c("scores", "residuals", "z")),
   fiml_mlr = run("bfi_gaps", two, "MLR", missing = "fiml", more = "z"),
   teams = run("teams", two, "MLR", cluster = "team"),
   marker = run("bfi_300", two, "WLSMV", std.lv = FALSE, more = c("modindices", "scores")),
-  wording = run("bfi_300", wording, "WLSMV", more = c("modindices", "scores")),
+  wording = run("bfi_300", wording, "WLSMV", more = "modindices"),
   bifactor = run("bfi_1000", bifactor, "WLSMV"),
   second_order = run("bfi_1000", ability_bfi, "WLSMV"),
   errors = run("bfi_1000", paste(two, "N1 ~~ N2", "E1 ~~ N5", sep = "\n"), "WLSMV"),
@@ -134,6 +134,18 @@ fits <- list(
   holzinger_cross = run("holzinger", paste0(three, "\nvisual =~ x9"), "ML")
 )
 
+# 100 people with whom a search for a wording factor may run away: it has a solution nevertheless.
+rows <- c(
+  19, 61, 63, 80, 102, 113, 138, 200, 210, 242, 324, 330, 357, 427, 457, 495, 502, 527, 538, 543, 558, 569, 601,
+  602, 682, 696, 746, 804, 805, 827, 832, 953, 976, 1004, 1026, 1062, 1091, 1107, 1108, 1125, 1143, 1146, 1166,
+  1182, 1208, 1231, 1232, 1254, 1294, 1326, 1360, 1399, 1400, 1421, 1443, 1476, 1502, 1515, 1525, 1550, 1574,
+  1575, 1576, 1643, 1653, 1698, 1731, 1757, 1758, 1774, 1825, 1829, 1849, 1858, 1870, 1905, 1925, 1932, 1994,
+  2005, 2020, 2027, 2044, 2069, 2099, 2109, 2137, 2138, 2184, 2206, 2207, 2208, 2230, 2254, 2313, 2329, 2363,
+  2376, 2398, 2418)
+few <- suppressWarnings(cfa(wording, complete[rows, ], estimator = "DWLS", std.lv = TRUE, ordered = TRUE, se = "none",
+  optim.force.converged = FALSE, control = list(rel.tol = 1e-10)))
+stopifnot(lavInspect(few, "converged"))
+
 discriminant <- list(
   pearson = unname(unclass(htmt(five, complete, htmt2 = FALSE))),
   pearson_2 = unname(unclass(htmt(five, complete))),
@@ -143,6 +155,7 @@ out <- list(
   versions = c(list(R = as.character(getRversion())),
     lapply(setNames(nm = c("lavaan", "semTools")), function(p) as.character(packageVersion(p)))),
   fits = fits,
+  few = list(rows = rows, chisq = fitMeasures(few, "chisq")[[1]]),
   htmt = discriminant
 )
 # Whole or not at all.

@@ -102,7 +102,7 @@ def truth_of_one(kind: str) -> dict[str, float]:
 def truth_of_groups(kind: str) -> dict[str, float]:
     """Give what the estimates converge to: the analysis of numbers with exactly the population's covariances."""
     covariance = answers_covariance(factor_correlations(GROUPS, PHI), CUTS[kind])
-    found = reliability(exact_sample(covariance)).table["estimate"]
+    found = reliability(exact_sample(covariance), coefficients=list(OF_GROUPS)).table["estimate"]
     return {name: float(found[name]) for name in OF_GROUPS}
 
 
@@ -110,7 +110,8 @@ def draw(rng: np.random.Generator, *, n: int, kind: str, groups: bool, shrink: f
     loadings, phi = (GROUPS, PHI) if groups else (ONE, np.eye(1))
     wanted = truth_of_groups(kind) if groups else truth_of_one(kind)
     sample = answers(rng, n, factor_correlations(loadings, phi), CUTS[kind])
-    table = reliability(sample, group_factors=3 if groups else 2).table
+    chosen = list(OF_GROUPS if groups else OF_ONE)
+    table = reliability(sample, group_factors=3 if groups else 2, coefficients=chosen).table
     found: Draw = {}
     for name in OF_GROUPS if groups else OF_ONE:
         row = table.loc[name] if name in table.index else None

@@ -52,8 +52,8 @@ def conditions() -> list[Condition]:
     cuts = [f"{item}|{cut}" for item in items for cut in range(1, 5)]
     measures = {
         "correlation_bias": Measure("polychoric correlations, bias", "error", None, pairs),
-        "correlation_coverage": Measure("polychoric correlations, ±1.96 SE", "coverage", COVERAGE, pairs),
-        "correlation_z": Measure("polychoric correlations, the same on Fisher's z scale", "coverage", None, pairs),
+        "correlation_coverage": Measure("polychoric correlations, ±1.96 SE", "coverage", None, pairs),
+        "correlation_z": Measure("polychoric correlations, the same on Fisher's z scale", "coverage", COVERAGE, pairs),
         "threshold_bias": Measure("thresholds, bias", "error", None, cuts),
         "threshold_coverage": Measure("thresholds, ±1.96 SE", "coverage", COVERAGE, cuts),
     }
