@@ -212,7 +212,7 @@ def table(
         method=fit_to_say(shown.method, release.floor, release._sizes),
         notes=tuple(fit_to_say(note, release.floor, release._sizes) for note in told),
     )
-    _display(shown)
+    _display(Result(title=shown.title, table=shown.table, method=shown.method, notes=shown.notes))
     _file(release, "table", name, title=shown.title, method=shown.method, notes=list(shown.notes))
     if release.folder is not None:
         flat = shown.table.reset_index() if _is_named(shown.table.index) else shown.table

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from html import escape
 from typing import Any
 
@@ -103,14 +103,23 @@ class Result:
 
     def __repr__(self) -> str:
         lines = [self.title, formatted(self.table).to_string(), f"Method: {self.method}"]
-        return "\n".join(lines + [f"Note: {note}" for note in self.notes])
+        lines += [f"Note: {note}" for note in self.notes]
+        more = self._further()
+        return "\n".join(lines + ([f"Also: {', '.join(more)}"] if more else []))
+
+    def _further(self) -> list[str]:
+        """Name the further tables of a subclass, which nobody would look for otherwise."""
+        own = {each.name for each in fields(Result)}
+        return [f".{each.name}" for each in fields(self) if each.name not in own]
 
     def _repr_html_(self) -> str:
         notes = "".join(f"<p class='note'>{escape(note)}</p>" for note in self.notes)
+        further = ", ".join(self._further())
+        more = f"<p class='note'>Also: {escape(further)}</p>" if further else ""
         return (
             f"<figure class='result'><figcaption>{escape(self.title)}</figcaption>"
             f"<div class='table' tabindex='0'>{_html_table(formatted(self.table), _text_columns(self.table))}</div>"
-            f"{notes}<details><summary>Method</summary><p class='method'>{escape(self.method)}</p></details></figure>"
+            f"{notes}<details><summary>Method</summary><p class='method'>{escape(self.method)}</p></details>{more}</figure>"
         )
 
 

@@ -58,6 +58,7 @@ def test_the_public_names_are_those_agreed(package: str, root: Path) -> None:
         | {"InstrumentError", "ResponseError", "Instrument", "Responses"},
         "analysis": {"describe", "screen_responses", "reliability", "cronbach_alpha", "suitability"}
         | {"parallel_analysis", "exploratory", "compare_groups", "compare_waves", "suppress_small_cells"}
+        | {"polychoric", "confirmatory", "invariance", "graded_response", "item_functioning"}
         | {"run_report", "Result"},
     }
     names = public_names(root, package)
