@@ -242,7 +242,8 @@ def mean_split_half(covariance: Matrix) -> Matrix:
     Notes
     -----
     Two items fall into different halves in a share of the splits that their number tells. With an even number
-    the mean is alpha (Cronbach, 1951).
+    the mean is alpha (Cronbach, 1951). ``psych::splitHalf`` (2.2.9) looks at only half of the splits of an odd number
+    of items, so that its mean differs.
     """
     items = covariance.shape[-1]
     half = items // 2

@@ -156,7 +156,11 @@ def confirmatory(
     -------
     Confirmatory
         ``table`` has the index ``factor, item``: standardised loading (``estimate``), its standard error and interval,
-        ``p`` of the loading, and the item's ``r_squared``. A factor points the way of its first item.
+        ``p`` of the loading, and the item's ``r_squared``. A factor points the way of its first item; a note says so
+        where most of its items point the other way. Further tables are fields: ``.fit`` (chi-squares and indices),
+        ``.loadings`` (raw and standardised), ``.correlations`` (of factors), ``.thresholds``,
+        ``.modification_indices``, ``.discriminant`` (average variances and HTMT), ``.factor_scores``, and those that
+        `Confirmatory` lists.
 
     Raises
     ------
@@ -194,7 +198,7 @@ def confirmatory(
     (8, True)
     """
     ordinal = _checked_options(estimator, missing, identification, clusters)
-    plan = planned(model, method_factors, bifactor, second_order, tuple(correlated_errors))
+    plan = planned(model, method_factors, bifactor, second_order, correlated_errors)
     answers, left_out = model_items(items, plan)
     fitted = (
         fitted_ordinal(answers, plan, estimator, missing, identification, clusters)
@@ -208,6 +212,7 @@ def confirmatory(
     scores, score_notes = factor_scores(plan, fitted)
     parameters = Parameters(fitted)
     residual = residual_variance_table(plan, fitted, quantities, parameters)
+    discriminant = discriminant_table(plan, fitted, quantities)
     return Confirmatory(
         title=f"{plan.title}, standardised loadings ({estimator})",
         table=_paper_table(loadings, residual),
@@ -216,11 +221,13 @@ def confirmatory(
             _fit_line(fit, versions),
             *left_out,
             *_sample_size_notes(fitted.n, len(plan.items)),
-            *_cluster_notes(clusters, fitted.answers),
+            *_cluster_notes(clusters, fitted.answers, parameters=len(fitted.model.names)),
             *plan.notes,
             *_improper(plan, fitted),
             *fitted.notes,
             *_reversed(plan, fitted),
+            *_against_first(plan, fitted),
+            *_without_htmt(plan, discriminant),
             *score_notes,
             *_fit_notes(fit, versions, ordinal=ordinal),
         ),
@@ -243,7 +250,7 @@ def confirmatory(
         modification_indices=modification_table(plan, fitted),
         average_variance=interval_frame(quantities["average_variance"], factor_index(plan), tested=False),
         composite_reliability=interval_frame(quantities["composite_reliability"], factor_index(plan), tested=False),
-        discriminant=discriminant_table(plan, fitted, quantities),
+        discriminant=discriminant,
         factor_scores=scores,
     )
 
@@ -410,7 +417,7 @@ def _method(
         robust = " Robust CFI and TLI after Brosseau-Liard & Savalei (2014), RMSEA after Brosseau-Liard, Savalei & Li (2012)."
     return (
         f"{plan.title}; {_ESTIMATORS[estimator]}; n = {n}{gaps}.{shape}{teams}{robust} Standard errors of standardised "
-        "loadings by the delta method."
+        "loadings by the delta method, their intervals and those of correlations on the scale of Fisher's z."
     )
 
 
@@ -450,15 +457,20 @@ def _fit_notes(fit: pd.Series, versions: tuple[str, ...], *, ordinal: bool) -> t
     return notes
 
 
-def _cluster_notes(clusters: pd.Series | None, answers: pd.DataFrame) -> tuple[str, ...]:
+def _cluster_notes(clusters: pd.Series | None, answers: pd.DataFrame, *, parameters: int) -> tuple[str, ...]:
     if clusters is None:
         return ()
     count = int(clusters.loc[answers.index].nunique())
-    if count >= _FEW_CLUSTERS:
-        return (f"Standard errors and tests allow for likeness within {count} clusters.",)
+    said = f"Standard errors and tests allow for likeness within {count} clusters"
+    if count < _FEW_CLUSTERS:
+        said += f"; with fewer than about {_FEW_CLUSTERS} they are too optimistic (Cameron, Gelbach & Miller, 2008)"
+    if count >= parameters:
+        return (f"{said}.",)
     return (
-        f"Standard errors and tests allow for likeness within {count} clusters; with fewer than about {_FEW_CLUSTERS} they "
-        "are too optimistic (Cameron, Gelbach & Miller, 2008).",
+        f"{said}.",
+        f"There are fewer clusters ({count}) than parameters ({parameters}): their covariance is singular; read standard "
+        "errors and the scaled test with caution. Fit a smaller model (the factors one at a time), or "
+        "gather more clusters.",
     )
 
 
@@ -497,3 +509,34 @@ def _reversed(plan: FactorPlan, fitted: FactorFit) -> tuple[str, ...]:
     if not turned:
         return ()
     return (f"Negative loadings, taken as reversed items in composite reliability: {'; '.join(turned)}.",)
+
+
+def _against_first(plan: FactorPlan, fitted: FactorFit) -> tuple[str, ...]:
+    """Say which factors point away from most of what measures them, since they point the way of the first item."""
+    notes = []
+    for factor in plan.measured:
+        own = plan.members[factor]
+        against = [plan.items[item] for item in own if fitted.parts.loadings[item, factor] < 0]
+        if 2 * len(against) > len(own):
+            first = plan.items[own[0]]
+            notes.append(
+                f"Most items of {plan.factors[factor]} ({listed(against)}) load against its first item, {first}: a high score on "
+                f"the factor, and a positive correlation with it, mean a high {first}. Turn the reversed items, or put another "
+                "item first."
+            )
+    return tuple(notes)
+
+
+def _without_htmt(plan: FactorPlan, discriminant: pd.DataFrame) -> tuple[str, ...]:
+    """Say where HTMT is undefined since a factor's items do not correlate; factors that share items have none anyway."""
+    members = {plan.factors[factor]: set(plan.members[factor]) for factor in plan.traits}
+    apart = [pair for pair in discriminant.index if not members[pair[0]] & members[pair[1]]]
+    notes = []
+    for measure in ("htmt", "htmt2"):
+        undefined = [f"{a} and {b}" for a, b in apart if np.isnan(discriminant.loc[(a, b), measure])]
+        if undefined:
+            notes.append(
+                f"`{measure}` is undefined for {'; '.join(undefined)}: items of a factor do not correlate, and it divides by "
+                "these correlations."
+            )
+    return tuple(notes)

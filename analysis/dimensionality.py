@@ -12,6 +12,7 @@ from scipy import stats
 from tqdm import tqdm
 
 from analysis.factoring import degrees_of_freedom, extract, likelihood_discrepancy, most_factors, reduced
+from analysis.options import checked_seed, whole_number
 from analysis.ordinal import category_positions, position_correlations, smoothed
 from analysis.result import Result
 from analysis.sample import Gaps, MatrixKind, item_correlations
@@ -213,8 +214,7 @@ def parallel_analysis(
     >>> parallel_analysis(answers).suggested["n_factors"].loc[["parallel_factors", "map", "ekc", "hull_caf"]].to_dict()
     {'parallel_factors': 1, 'map': 1, 'ekc': 1, 'hull_caf': 1}
     """
-    if draws < 1:
-        raise ValueError(f"draws must be at least 1, got {draws}")
+    draws, seed = whole_number("draws", draws, at_least=1), checked_seed(seed)
     if not 0 < quantile < 1:
         raise ValueError(f"quantile must lie between 0 and 1, got {quantile}")
     sample = item_correlations(items, matrix=matrix, missing=missing)

@@ -26,6 +26,7 @@ from analysis.factoring import (
     schmid_leiman_parts,
 )
 from analysis.missing import expected_answers
+from analysis.options import checked_seed, whole_number
 from analysis.result import Result
 from analysis.sample import Gaps, ItemCorrelations, MatrixKind, item_correlations
 
@@ -200,8 +201,8 @@ def exploratory(
     {'F1': 3, 'F2': 3}
     """
     _refuse_options(method=(method, _METHODS), rotation=(rotation, _ROTATIONS), scores=(scores, _SCORES))
-    if starts < 1:
-        raise ValueError(f"starts must be at least 1, got {starts}")
+    starts, seed = whole_number("starts", starts, at_least=1), checked_seed(seed)
+    n_factors = whole_number("n_factors", n_factors)
     sample = item_correlations(items, matrix=matrix, missing=missing)
     correlations = sample.correlations
     _refuse_number(len(correlations), n_factors)
@@ -314,6 +315,7 @@ def schmid_leiman(
     """
     oblique = {name: _ROTATIONS[name] for name in ("oblimin", "promax", "geomin")}
     _refuse_options(method=(method, _METHODS), rotation=(rotation, oblique))
+    n_factors = whole_number("n_factors", n_factors)
     sample = item_correlations(items, matrix=matrix, missing=missing)
     correlations = sample.correlations
     parts = schmid_leiman_parts(correlations, n_factors, method=method, rotation=rotation)
@@ -432,10 +434,9 @@ def loading_intervals(
     6
     """
     _refuse_options(method=(method, _METHODS), rotation=(rotation, _ROTATIONS))
-    if draws < _FEWEST_DRAWS:
-        raise ValueError(f"draws must be at least {_FEWEST_DRAWS} for an interval, got {draws}")
-    if starts < 1:
-        raise ValueError(f"starts must be at least 1, got {starts}")
+    draws = whole_number("draws", draws, at_least=_FEWEST_DRAWS)
+    starts, seed = whole_number("starts", starts, at_least=1), checked_seed(seed)
+    n_factors = whole_number("n_factors", n_factors)
     sample = item_correlations(items, matrix=matrix, missing=missing)
     _refuse_number(len(sample.correlations), n_factors)
     pattern, phi, notes = _solution(sample.correlations, n_factors, method, rotation, starts, seed)
@@ -445,10 +446,7 @@ def loading_intervals(
         resampled = _resampled_pearson(sample.answers.to_numpy(), units, draws, rng)
     else:
         resampled = _resampled(sample, units, draws, rng, missing, progress=progress)
-    unrotated, arrived = extract(resampled, n_factors, "minres" if method == "principal_axis" else method)
-    found = rotate_like(unrotated[arrived], rotation, pattern)
-    good = found.converged
-    patterns, phis = found.pattern[good], found.phi[good]
+    patterns, phis = _like(resampled, "minres" if method == "principal_axis" else method, rotation, pattern)
     if len(patterns) < draws / 2:
         raise ValueError(
             f"only {len(patterns)} of {draws} resampled data sets gave a solution of {n_factors} factors: use fewer "
@@ -560,6 +558,23 @@ def _resampled(
         except ValueError:
             continue
     return np.array(found).reshape(-1, len(sample.names), len(sample.names))
+
+
+def _like(stack: Matrix, method: Extraction, rotation: Rotation, pattern: Matrix) -> tuple[Matrix, Matrix]:
+    """Solutions of resampled correlations that are rotated like one; without those that cannot be had."""
+    if not len(stack):
+        return np.empty((0, *pattern.shape)), np.empty((0, pattern.shape[1], pattern.shape[1]))
+    try:
+        unrotated, arrived = extract(stack, pattern.shape[1], method)
+        found = rotate_like(unrotated[arrived], rotation, pattern)
+    # One singular matrix ends the work on all: it is sought by halves and left out.
+    except np.linalg.LinAlgError:
+        if len(stack) == 1:
+            return _like(stack[:0], method, rotation, pattern)
+        half = len(stack) // 2
+        parts = [_like(part, method, rotation, pattern) for part in (stack[:half], stack[half:])]
+        return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
+    return found.pattern[found.converged], found.phi[found.converged]
 
 
 def _names(names: object) -> str:

@@ -21,16 +21,14 @@ from analysis.fit_indices import (
     srmr,
 )
 from analysis.missing import numeric_answers
-from analysis.ordinal import OrdinalMoments, ordered_answers, ordinal_moments
+from analysis.ordinal import ordinal_moments, refuse_stray_codes
 from analysis.sample import complete_items
-from analysis.structure import FitError, Model, Parts, filled, implied_covariance, implied_mean, ordinal_jacobian
+from analysis.structure import Model, Parts, filled, implied_covariance, implied_mean, ordinal_jacobian
 
 Matrix = NDArray[np.floating[Any]]
 Estimator = Literal["WLSMV", "ULSMV", "DWLS", "ML", "MLR"]
 MissingAnswers = Literal["listwise", "pairwise", "fiml"]
 
-# Items with at most so many different answers are taken for rating scales, as `analysis.ordinal` does.
-_MOST_CODES = 12
 _JUST_IDENTIFIED = (
     "The model has as many parameters as the items have statistics (0 degrees of freedom): it fits whatever the answers "
     "are, so that fit cannot be judged."
@@ -102,7 +100,7 @@ def fitted_ordinal(
     moments = ordinal_moments(answers, missing=way, clusters=clusters)
     weights: Literal["diagonal", "identity"] = "identity" if estimator == "ULSMV" else "diagonal"
     model = written(plan, identification, cuts=[len(each) for each in moments.thresholds], means=False)
-    engine = _least_squares(moments, model, weights)
+    engine = least_squares.fit_least_squares([moments], model, weights=weights)
     baseline = least_squares.fit_independence([moments], weights=weights)
     engine = replace(engine, **_towards_first(plan, engine))
     parts = with_residual_variances(engine.estimates[0])
@@ -127,22 +125,6 @@ def fitted_ordinal(
             "Information criteria are left out: least squares has no likelihood.",
         ),
     )
-
-
-def _least_squares(
-    moments: OrdinalMoments, model: Model, weights: Literal["diagonal", "identity"]
-) -> least_squares.LeastSquaresFit:
-    """Fit; where the search runs away, search once more from the solution with the other weights."""
-    try:
-        return least_squares.fit_least_squares([moments], model, weights=weights)
-    except FitError as failure:
-        try:
-            other: Literal["diagonal", "identity"] = "identity" if weights == "diagonal" else "diagonal"
-            near = least_squares.fit_least_squares([moments], model, weights=other)
-            start = dict(zip(model.names, near.parameters.tolist(), strict=True))
-            return least_squares.fit_least_squares([moments], model, weights=weights, start=start)
-        except FitError:
-            raise failure from None
 
 
 def _ordinal_indices(
@@ -233,7 +215,7 @@ def fitted_normal(
     robust = estimator == "MLR"
     means = way == "fiml" or clusters is not None
     numbers = numeric_answers(answers)
-    _refuse_stray_codes(numbers)
+    refuse_stray_codes(numbers)
     used = numbers.dropna() if way == "listwise" else numbers.dropna(how="all")
     _more_people_than_items(len(used), len(plan.items))
     notes = complete_items(answers)[1] if way == "listwise" else _gap_notes(numbers, used)
@@ -326,18 +308,14 @@ def _more_people_than_items(n: int, items: int) -> None:
         )
 
 
-def _refuse_stray_codes(numbers: pd.DataFrame) -> None:
-    """Refuse a 99 for "no answer" among items whose answers are a few whole numbers; other items may have any."""
-    values = numbers.to_numpy()
-    whole = ~((values != np.round(values)) & np.isfinite(values)).any(axis=0)
-    coded = [name for name, fits in zip(numbers.columns, whole, strict=True) if fits]
-    coded = [name for name in coded if numbers[name].nunique() <= _MOST_CODES]
-    if coded:
-        ordered_answers(numbers[coded], at_least=1)
-
-
 def _teams(clusters: pd.Series, answers: pd.DataFrame) -> pd.Series:
-    if not clusters.index.is_unique or not answers.index.isin(clusters.index).all():
+    if not isinstance(clusters, pd.Series):
+        raise ValueError(
+            f"clusters must be a Series on the index of the answers, one team for each response; got {type(clusters).__name__}"
+        )
+    if not clusters.index.is_unique or not answers.index.is_unique:
+        raise ValueError("labels repeat in the index of clusters or answers: give each response a label of its own")
+    if not answers.index.isin(clusters.index).all():
         raise ValueError("clusters must stand on the index of the answers, one team for each response")
     teams = clusters.loc[answers.index]
     if teams.isna().any():

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import Literal
 
+import numpy as np
 import pandas as pd
 
 from analysis.sentences import listed, some_of
@@ -74,7 +75,7 @@ def planned(
     method_factors: Mapping[str, Sequence[str]] | None,
     bifactor: bool | str,
     second_order: str | Mapping[str, Sequence[str]] | None,
-    correlated_errors: tuple[tuple[str, str], ...],
+    correlated_errors: Iterable[tuple[str, str]],
 ) -> FactorPlan:
     """Check a model and lay it out.
 
@@ -98,9 +99,11 @@ def planned(
         raise ValueError(
             f"model must map each factor to its items, such as {{'trust': ['t1', 't2', 't3']}}; got {model!r}"
         )
+    if not isinstance(bifactor, bool | np.bool_ | str) or (isinstance(bifactor, str) and not bifactor.strip()):
+        raise ValueError(f"bifactor must be True, False or the name of the general factor, got {bifactor!r}")
     if bifactor and second_order is not None:
         raise ValueError("a model is either bifactor or second-order: give one of the two")
-    measured = {str(name): _named(name, members, "items") for name, members in model.items()}
+    measured = _members(model, "items")
     items = tuple(dict.fromkeys(item for members in measured.values() for item in members))
     traits = tuple(range(len(measured)))
     general: dict[str, tuple[str, ...]] = {}
@@ -108,7 +111,11 @@ def planned(
         general = {bifactor if isinstance(bifactor, str) else "general": items}
         if len(measured) < 2:
             raise ValueError("a bifactor model needs at least two factors beside the general one: leave `bifactor` out")
-    method = {str(name): _named(name, members, "items") for name, members in (method_factors or {}).items()}
+    if method_factors is not None and not isinstance(method_factors, Mapping):
+        raise ValueError(
+            f"method_factors must map each factor to its items, such as {{'wording': ['t1', 't4', 't7']}}; got {method_factors!r}"
+        )
+    method = _members(method_factors or {}, "items")
     higher = _higher(second_order, tuple(measured))
     names = [*measured, *general, *method, *higher]
     doubled = sorted({name for name in names if names.count(name) > 1} | (set(names) & set(items)))
@@ -144,12 +151,35 @@ def planned(
     return replace(plan, notes=_identified(plan, explained))
 
 
-def _named(name: object, members: object, what: str) -> tuple[str, ...]:
-    if isinstance(members, str) or not isinstance(members, Iterable):
-        raise ValueError(f"the factor {name} needs a list of {what}, got {members!r}")
+def _members(factors: Mapping[str, Sequence[str]], what: str) -> dict[str, tuple[str, ...]]:
+    found: dict[str, tuple[str, ...]] = {}
+    for given, members in factors.items():
+        name = _factor_name(given)
+        if name in found:
+            raise ValueError(f"each factor needs a name of its own, got {name} twice")
+        found[name] = _named(name, members, what)
+    return found
+
+
+def _factor_name(given: object) -> str:
+    number = isinstance(given, int | np.integer) and not isinstance(given, bool)
+    if not number and not (isinstance(given, str) and given.strip()):
+        raise ValueError(f"a factor's name must be text, got {given!r}: give each factor a name")
+    return str(given)
+
+
+def _named(name: str, members: object, what: str) -> tuple[str, ...]:
+    if isinstance(members, set | frozenset):
+        raise ValueError(
+            f"the factor {name} needs a list of {what}, got a set, which has no order: the factor points the way of the first"
+        )
+    if isinstance(members, str | bytes | Mapping | pd.DataFrame) or not isinstance(members, Iterable):
+        raise ValueError(f"the factor {name} needs a list of {what}, got {_short(members)}")
     found = tuple(members)
     if not found:
         raise ValueError(f"the factor {name} has no {what}: name them, or leave the factor out")
+    if strange := [each for each in found if not isinstance(each, Hashable)]:
+        raise ValueError(f"the factor {name} needs a list of {what}, each a name; got {_short(strange[0])} in it")
     if doubled := sorted({str(each) for each in found if found.count(each) > 1}):
         raise ValueError(f"the factor {name} names {listed(doubled)} twice: each of its {what} once")
     return found
@@ -161,8 +191,12 @@ def _higher(
     if second_order is None:
         return {}
     if isinstance(second_order, str):
-        return {second_order: factors}
-    higher = {str(name): _named(name, below, "factors") for name, below in second_order.items()}
+        return {_factor_name(second_order): factors}
+    if not isinstance(second_order, Mapping):
+        raise ValueError(
+            f"second_order must be the name of a factor of all factors, or map names to factors; got {second_order!r}"
+        )
+    higher = _members(second_order, "factors")
     below = [factor for each in higher.values() for factor in each]
     if strange := [factor for factor in below if factor not in factors]:
         raise ValueError(f"second_order names {listed(strange)}, which the model does not: it has {listed(factors)}")
@@ -171,11 +205,21 @@ def _higher(
     return higher
 
 
-def _error_pairs(pairs: tuple[tuple[str, str], ...], place_of: Mapping[str, int]) -> tuple[Pair, ...]:
+def _short(given: object) -> str:
+    """Put what was given into a message: frames and arrays by their kind."""
+    return repr(given) if isinstance(given, str | int | float | list | None) else f"a {type(given).__name__}"
+
+
+def _error_pairs(pairs: Iterable[tuple[str, str]], place_of: Mapping[str, int]) -> tuple[Pair, ...]:
     found: list[Pair] = []
+    if isinstance(pairs, str | set | frozenset | Mapping) or not isinstance(pairs, Iterable):
+        raise ValueError(f"correlated_errors needs pairs of two items in a list, such as [('t1', 't2')]; got {pairs!r}")
     for pair in pairs:
-        if isinstance(pair, str) or len(pair) != 2 or pair[0] == pair[1]:
-            raise ValueError(f"correlated_errors needs pairs of two items, got {pair!r}")
+        of_two = isinstance(pair, tuple | list) and len(pair) == 2 and all(isinstance(each, Hashable) for each in pair)
+        if not of_two or pair[0] == pair[1]:
+            raise ValueError(
+                f"correlated_errors needs pairs of two items in a list, such as [('t1', 't2')]; got {pair!r} in it"
+            )
         if strange := [item for item in pair if item not in place_of]:
             raise ValueError(f"correlated_errors names {listed(strange)}, which no factor of the model measures")
         first, second = sorted((place_of[pair[0]], place_of[pair[1]]))
@@ -233,8 +277,17 @@ def model_items(items: pd.DataFrame, plan: FactorPlan) -> tuple[pd.DataFrame, tu
     Raises
     ------
     ValueError
-        If the answers lack an item of the model, or have it twice.
+        If the answers are not a table with one row of names, lack an item of the model, or have it twice.
     """
+    if not isinstance(items, pd.DataFrame):
+        raise ValueError(
+            f"items must be a DataFrame, response × item, with the items' names as columns; got {type(items).__name__}"
+        )
+    if isinstance(items.columns, pd.MultiIndex):
+        raise ValueError(
+            f"items must have one row of column names, got {items.columns.nlevels}: join them, such as by "
+            "`items.columns = ['_'.join(map(str, names)) for names in items.columns]`"
+        )
     columns = [str(column) for column in items.columns]
     absent = [item for item in plan.items if item not in items.columns]
     if absent:

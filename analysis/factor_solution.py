@@ -22,6 +22,8 @@ _COLUMNS = ["estimate", "se", "statistic", "p", "ci_low", "ci_high"]
 _NORMAL_QUANTILE = float(stats.norm.ppf(0.975))
 # Length of a complex step: its square vanishes beside 1.
 _IMAGINARY = 1e-30
+# A correlation within so little of 0 is none: what is left of it is rounding.
+_NO_CORRELATION = 1e-8
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,15 +170,29 @@ def interval_frame(
         columns=_COLUMNS,
     )
     if correlations:
-        within = np.abs(estimate) < 1
-        fisher, reach = np.arctanh(estimate[within]), _NORMAL_QUANTILE * se[within] / (1 - estimate[within] ** 2)
-        frame.loc[within, "ci_low"], frame.loc[within, "ci_high"] = np.tanh(fisher - reach), np.tanh(fisher + reach)
+        frame["ci_low"], frame["ci_high"] = _correlation_interval(quantity)
     return frame if tested else frame.drop(columns=["statistic", "p"])
 
 
-def _with_standardised(frame: pd.DataFrame, standardised: Quantity) -> pd.DataFrame:
+def _correlation_interval(quantity: Quantity) -> tuple[Matrix, Matrix]:
+    """Give 95 % intervals on the scale of Fisher's z, where there is one: inside −1 to 1."""
+    estimate, se = quantity.estimate, quantity.se
+    within = np.abs(estimate) < 1
+    inside = np.where(within, estimate, 0.0)
+    fisher, reach = np.arctanh(inside), _NORMAL_QUANTILE * se / (1 - inside**2)
+    raw = _NORMAL_QUANTILE * se
+    return (
+        np.where(within, np.tanh(fisher - reach), estimate - raw),
+        np.where(within, np.tanh(fisher + reach), estimate + raw),
+    )
+
+
+def _with_standardised(frame: pd.DataFrame, standardised: Quantity, *, loadings: bool = False) -> pd.DataFrame:
     reach = _NORMAL_QUANTILE * standardised.se
-    values = [standardised.estimate, standardised.se, standardised.estimate - reach, standardised.estimate + reach]
+    bounds = standardised.estimate - reach, standardised.estimate + reach
+    if loadings:  # in small samples these intervals hold the truth more often (docs/simulations.md)
+        bounds = _correlation_interval(standardised)
+    values = [standardised.estimate, standardised.se, *bounds]
     return frame.assign(**dict(zip(STANDARDISED, values, strict=True)))
 
 
@@ -195,7 +211,7 @@ def loading_table(plan: FactorPlan, fitted: FactorFit, quantities: Mapping[str, 
         for kind in (raw, standardised)
     ]
     index = pd.MultiIndex.from_tuples(pairs, names=["factor", "item"])
-    return _with_standardised(interval_frame(joined[0], index), joined[1])
+    return _with_standardised(interval_frame(joined[0], index), joined[1], loadings=True)
 
 
 def residual_variance_table(
@@ -238,7 +254,8 @@ def discriminant_table(plan: FactorPlan, fitted: FactorFit, quantities: Mapping[
     Returns
     -------
     pandas.DataFrame
-        Index ``factor, other``.
+        Index ``factor, other``. HTMT is not a number for factors that share items, and where it would divide by 0:
+        a factor's items do not correlate.
     """
     observed = np.abs(as_correlations(fitted.observed))
     average = dict(zip(plan.measured, quantities["average_variance"].estimate, strict=True))
@@ -249,11 +266,9 @@ def discriminant_table(plan: FactorPlan, fitted: FactorFit, quantities: Mapping[
     for first, second in pairs:
         shared = set(plan.members[first]) & set(plan.members[second])
         between = observed[np.ix_(plan.members[first], plan.members[second])].ravel()
-        means = between.mean(), _geometric(between)
-        ratios = [
-            np.nan if shared else mean / np.sqrt(within[first][kind] * within[second][kind])
-            for kind, mean in enumerate(means)
-        ]
+        means = float(between.mean()), _geometric(between)
+        lengths = [np.sqrt(one * other) for one, other in zip(within[first], within[second], strict=True)]
+        ratios = [np.nan if shared or not lengths[kind] else mean / lengths[kind] for kind, mean in enumerate(means)]
         # In a bifactor model factors are uncorrelated by construction.
         own = correlation.get((first, second), 0.0)
         rows.append((own, own**2, average[first], average[second], *ratios))
@@ -265,12 +280,13 @@ def _within(observed: Matrix, members: Sequence[int]) -> tuple[float, float]:
     """Arithmetic and geometric mean of the sizes of correlations among a factor's items."""
     rows, columns = np.triu_indices(len(members), 1)
     values = observed[np.ix_(members, members)][rows, columns]
-    return float(values.mean()), _geometric(values)
+    mean = float(values.mean())
+    return mean if mean > _NO_CORRELATION else 0.0, _geometric(values)
 
 
 def _geometric(sizes: Matrix) -> float:
     """Geometric mean; 0 if one of them is."""
-    return float(np.exp(np.log(np.maximum(sizes, np.finfo(float).tiny)).mean())) if sizes.min() > 0 else 0.0
+    return float(np.exp(np.log(sizes).mean())) if sizes.min() > _NO_CORRELATION else 0.0
 
 
 def pair_index(

@@ -24,6 +24,10 @@ _SMALL_SLOPE = 1e-6
 # Rounding error of a discrepancy: a step that raises it by less has not raised it.
 _ROUNDING = 1e-13
 _NEWTON_STEPS = 100
+# A communality from which a solution counts as a Heywood case.
+_HEYWOOD = 1 - LEAST_UNIQUENESS - 1e-6
+# A proper minimum is taken in place of an improper one if its discrepancy is larger by no more than this share.
+PROPER_SLACK = 0.10
 # Uniquenesses of all items from which an extraction starts too.
 _LEVELS = (0.5, 0.9)
 _AXES_STEPS = 10_000
@@ -138,20 +142,64 @@ def extract(
     >>> pattern.round(4).ravel().tolist(), bool(arrived)
     ([0.7071, 0.7071, 0.7071, 0.7071], True)
     """
+    found, arrived, _ = _extracted(correlations, n_factors, method, near, proper=False)
+    return found, arrived
+
+
+def extract_proper(correlations: Matrix, n_factors: int, method: Extraction) -> tuple[Matrix, Flags, Flags]:
+    """Extract unrotated factors, with a proper solution in place of a Heywood case that fits hardly better.
+
+    Parameters
+    ----------
+    correlations : (…, items, items) array
+        Positive definite.
+    n_factors : int
+    method : {"minres", "ml", "principal_axis"}
+        Principal axes have one solution, which is given.
+
+    Returns
+    -------
+    tuple
+        Loadings and whether each extraction arrived, as `extract`; and where a Heywood case, whose discrepancy is
+        lower, was passed over, (…).
+
+    Notes
+    -----
+    Two factors of five items, say, often have several minima that fit almost alike. One at which the factors explain
+    all of an item is at the bound of what uniquenesses may be and says nothing new of the population (van Driel, 1978);
+    it is left for the lowest proper minimum whose discrepancy is at most 10 % larger: root mean square residuals are
+    then within 5 %. Where the usual starts lead to a Heywood case, minima are looked for from more: the share of each item
+    that the others do not predict, and the same with each item in turn explained.
+
+    Examples
+    --------
+    >>> pattern, arrived, passed_over = extract_proper(0.5 + 0.5 * np.eye(4), 1, "minres")
+    >>> pattern.round(4).ravel().tolist(), bool(passed_over)
+    ([0.7071, 0.7071, 0.7071, 0.7071], False)
+    """
+    return _extracted(correlations, n_factors, method, None, proper=True)
+
+
+def _extracted(
+    correlations: Matrix, n_factors: int, method: Extraction, near: Matrix | None, *, proper: bool
+) -> tuple[Matrix, Flags, Flags]:
     stack = np.asarray(correlations, dtype=float)
     shape, columns = stack.shape[:-2], stack.shape[-1]
     stack = stack.reshape(-1, columns, columns)
 
-    def solve(part: Matrix) -> tuple[Matrix, Flags]:
+    def solve(part: Matrix) -> tuple[Matrix, Flags, Flags]:
         if method == "principal_axis":
-            return _principal_axes(part, n_factors)
-        return _lowest(part, n_factors, method) if near is None else _nearest(part, n_factors, method, near)
+            return *_principal_axes(part, n_factors), np.zeros(len(part), dtype=bool)
+        if near is not None:
+            return *_nearest(part, n_factors, method, near), np.zeros(len(part), dtype=bool)
+        if proper:
+            return _lowest_proper(part, n_factors, method)
+        return *_lowest(part, n_factors, method), np.zeros(len(part), dtype=bool)
 
     parts = [solve(stack[start : start + _CHUNK]) for start in range(0, len(stack), _CHUNK)]
-    pattern = np.concatenate([part for part, _ in parts])
-    arrived = np.concatenate([flags for _, flags in parts])
+    pattern, arrived, passed_over = (np.concatenate(each) for each in zip(*parts, strict=True))
     pattern *= np.where(pattern.sum(axis=1, keepdims=True) < 0, -1.0, 1.0)
-    return pattern.reshape(*shape, columns, n_factors), arrived.reshape(shape)
+    return pattern.reshape(*shape, columns, n_factors), arrived.reshape(shape), passed_over.reshape(shape)
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,15 +255,55 @@ def _discrepancy(values: Matrix, vectors: Matrix, n_factors: int, method: str) -
 
 def _lowest(stack: Matrix, n_factors: int, method: str) -> tuple[Matrix, Flags]:
     """Search from several uniquenesses and keep the lowest minimum of each matrix: there may be more than one."""
-    columns = stack.shape[-1]
-    alone = 1 / np.diagonal(np.linalg.inv(stack), axis1=1, axis2=2)
-    # Jöreskog's (1963) start, and two that know nothing of the items.
-    starts = np.array([(1 - n_factors / (2 * columns)) * alone, *(np.full_like(alone, level) for level in _LEVELS)])
-    many = len(starts)
-    pattern, value, arrived = _newton(np.tile(stack, (many, 1, 1)), n_factors, method, starts.reshape(-1, columns))
-    values = np.where(arrived, value, np.inf).reshape(many, -1)
+    pattern, values = _minima(stack, n_factors, method, _usual_starts(stack, n_factors))
     best = values.argmin(axis=0), np.arange(len(stack))
-    return pattern.reshape(many, len(stack), columns, n_factors)[best], np.isfinite(values[best])
+    return pattern[best], np.isfinite(values[best])
+
+
+def _lowest_proper(stack: Matrix, n_factors: int, method: str) -> tuple[Matrix, Flags, Flags]:
+    """Search as `_lowest`, and where that leads to a Heywood case from more starts, for a proper minimum as good.
+
+    Returns patterns, where the search arrived, and where a Heywood case was passed over.
+    """
+    pattern, arrived = _lowest(stack, n_factors, method)
+    passed_over = np.zeros(len(stack), dtype=bool)
+    again = np.flatnonzero(arrived & _improper(pattern))
+    if not len(again):
+        return pattern, arrived, passed_over
+    some = stack[again]
+    alone = 1 / np.diagonal(np.linalg.inv(some), axis1=1, axis2=2)
+    # What the other items do not predict; and the same with one item after the other explained.
+    explained = [np.where(item, LEAST_UNIQUENESS, alone) for item in np.eye(some.shape[-1], dtype=bool)]
+    found, values = _minima(some, n_factors, method, [*_usual_starts(some, n_factors), alone, *explained])
+    every = np.arange(len(again))
+    lowest = values.argmin(axis=0)
+    proper_values = np.where(_improper(found), np.inf, values)
+    proper = proper_values.argmin(axis=0)
+    enough = proper_values[proper, every] <= (1 + PROPER_SLACK) * values[lowest, every] + _ROUNDING
+    passed_over[again] = _improper(found[lowest, every]) & enough
+    pattern[again] = found[np.where(enough, proper, lowest), every]
+    return pattern, arrived, passed_over
+
+
+def _usual_starts(stack: Matrix, n_factors: int) -> list[Matrix]:
+    """Jöreskog's (1963) start, and two that know nothing of the items."""
+    alone = 1 / np.diagonal(np.linalg.inv(stack), axis1=1, axis2=2)
+    return [(1 - n_factors / (2 * stack.shape[-1])) * alone, *(np.full_like(alone, level) for level in _LEVELS)]
+
+
+def _minima(stack: Matrix, n_factors: int, method: str, starts: list[Matrix]) -> tuple[Matrix, Matrix]:
+    """Patterns, (starts, matrices, items, factors), and discrepancies, infinite where a search did not arrive."""
+    many, columns = len(starts), stack.shape[-1]
+    pattern, value, arrived = _newton(
+        np.tile(stack, (many, 1, 1)), n_factors, method, np.array(starts).reshape(-1, columns)
+    )
+    values = np.where(arrived, value, np.inf).reshape(many, -1)
+    return pattern.reshape(many, len(stack), columns, n_factors), values
+
+
+def _improper(pattern: Matrix) -> Flags:
+    """Tell where the factors explain all of an item."""
+    return np.asarray(np.sum(pattern**2, axis=-1).max(axis=-1) >= _HEYWOOD)
 
 
 def _nearest(stack: Matrix, n_factors: int, method: str, near: Matrix) -> tuple[Matrix, Flags]:
@@ -574,6 +662,8 @@ class SchmidLeimanParts:
     above : (…, factors) array
         Loadings of the first-order factors on the general one.
     converged : (…) array of bool
+    passed_over : (…) array of bool
+        Where a Heywood case that fits a little better was left for this solution, see `extract_proper`.
     """
 
     loadings: Matrix
@@ -582,6 +672,12 @@ class SchmidLeimanParts:
     phi: Matrix
     above: Matrix
     converged: Flags
+    passed_over: Flags
+
+    @property
+    def heywood(self) -> Flags:
+        """Items of which the factors explain all, (…, items)."""
+        return np.asarray(self.communalities >= _HEYWOOD)
 
 
 def schmid_leiman_parts(
@@ -620,7 +716,7 @@ def schmid_leiman_parts(
     -----
     Schmid & Leiman (1957): the general factor's loadings are pattern × g, those of the group factors pattern ×
     √(1 − g²), with g the loadings of the first-order factors on the one behind their correlations, by minres.
-    As ``psych::schmid``.
+    As ``psych::schmid``. The first order is that of `extract_proper`; near another solution the minimum there.
 
     Examples
     --------
@@ -637,10 +733,12 @@ def schmid_leiman_parts(
             f"{columns} items, got {n_factors}"
         )
     stack = np.asarray(correlations).reshape(-1, columns, columns)
-    unrotated, arrived = extract(stack, n_factors, method, near=None if near is None else 1 - near.communalities)
     if near is not None:
+        unrotated, arrived = extract(stack, n_factors, method, near=1 - near.communalities)
+        passed_over = np.zeros(len(stack), dtype=bool)
         found = rotate_like(unrotated, rotation, near.pattern)
     else:
+        unrotated, arrived, passed_over = extract_proper(stack, n_factors, method)
         first = rotate(unrotated, "varimax").pattern if rotation in _OBLIQUE else unrotated
         found = rotate(first, rotation)
     pattern, phi = found.pattern, found.phi
@@ -667,6 +765,7 @@ def schmid_leiman_parts(
         phi=phi.reshape(*shape, n_factors, n_factors),
         above=above.reshape(*shape, n_factors),
         converged=(arrived & arrived_above & found.converged).reshape(shape),
+        passed_over=passed_over.reshape(shape),
     )
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any, Literal
+from math import isfinite
+from numbers import Real
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -18,12 +20,17 @@ from analysis.result import Result
 from analysis.sentences import correlation_words
 
 Expected = Literal["at_least", "at_most", "between"]
+Stated = TypeVar("Stated", "Hypothesis", "GroupHypothesis")
 
 MET, NOT_MET, TOO_CLOSE, NOT_ASSESSED = "met", "not met", "too close to call", "not assessed"
 CRITERION = "at least 75 % of the hypotheses met (Terwee et al., 2007)"
 
 _SHARE = 75.0
 _CORRELATIONS = {"pearson": "Pearson", "spearman": "Spearman rank"}
+
+
+def _is_number(given: object) -> bool:
+    return isinstance(given, Real) and not isinstance(given, bool) and isfinite(given)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,10 +70,13 @@ class Hypothesis:
     def __post_init__(self) -> None:
         if self.expected not in ("at_least", "at_most", "between"):
             raise ValueError(f"{self.name}: expected must be 'at_least', 'at_most' or 'between', got {self.expected!r}")
-        if isinstance(self.threshold, tuple) != (self.expected == "between"):
+        pair = isinstance(self.threshold, tuple)
+        if pair != (self.expected == "between") or (isinstance(self.threshold, tuple) and len(self.threshold) != 2):
             raise ValueError(
                 f"{self.name}: 'between' takes two thresholds, (low, high), and the others one; got {self.threshold!r}"
             )
+        if not all(_is_number(each) for each in self.bounds):
+            raise ValueError(f"{self.name}: thresholds must be numbers between −1 and 1, got {self.threshold!r}")
         low, high = self.bounds
         if not -1 <= low < high <= 1:
             raise ValueError(f"{self.name}: thresholds must lie between −1 and 1, in order; got {self.threshold!r}")
@@ -113,8 +123,14 @@ class GroupHypothesis:
     at_least: float = 0.0
 
     def __post_init__(self) -> None:
+        if not _is_number(self.at_least):
+            raise ValueError(
+                f"{self.name}: at_least must be an effect size, a number of 0 or more; got {self.at_least!r}"
+            )
         if self.at_least < 0:
             raise ValueError(f"{self.name}: at_least must be 0 or more, got {self.at_least}: swap higher and lower")
+        if self.higher == self.lower:
+            raise ValueError(f"{self.name}: higher and lower must be two groups, got {self.higher!r} for both")
 
 
 _SUBSCALES = ("role", "indu", "educ", "path", "supv", "reso", "devp", "lead", "voic", "cult", "prac")
@@ -228,8 +244,9 @@ def hypothesis_tests(
     Raises
     ------
     ValueError
-        For no hypotheses or two of one name, scores that are text, none that can be assessed, unknown
-        options, a reliability out of range, indexes that differ, or fewer than 5 clusters.
+        For no hypotheses, one that is not in a list, or two of one name, scores that are text, none that can be
+        assessed, unknown options, a reliability out of range or of an unknown score, indexes that differ, or fewer
+        than 5 clusters.
 
     Notes
     -----
@@ -255,11 +272,12 @@ def hypothesis_tests(
     """
     if correlation not in _CORRELATIONS:
         raise ValueError(f"correlation must be 'pearson' or 'spearman', got {correlation!r}")
-    _check_names([each.name for each in hypotheses])
-    known = _reliabilities(reliabilities)
+    _check_scores(scores)
+    hypotheses = _stated(hypotheses, Hypothesis)
     wanted = list(dict.fromkeys(name for each in hypotheses for name in (each.first, each.second)))
+    known = _reliabilities(reliabilities, {*wanted, *scores.columns})
     values = numeric_answers(scores[[name for name in wanted if name in scores.columns]], at_least=0)
-    teams = None if clusters is None else same_responses(clusters, values.index, "clusters")
+    teams = None if clusters is None else same_responses(clusters, values.index, "clusters", one_column=True)
     absent = [name for name in wanted if name not in values.columns]
     rows: dict[str, dict[str, Any]] = {}
     reasons: dict[str, str] = {}
@@ -350,7 +368,9 @@ def known_groups(
     """
     if method not in ("welch", "rank"):
         raise ValueError(f"method must be 'welch' or 'rank', got {method!r}")
-    _check_names([each.name for each in hypotheses])
+    _check_scores(scores)
+    hypotheses = _stated(hypotheses, GroupHypothesis)
+    groups = same_responses(groups, scores.index, "groups", one_column=True)
     wanted = [name for name in dict.fromkeys(each.score for each in hypotheses) if name in scores.columns]
     if not wanted:
         named = ", ".join(sorted({each.score for each in hypotheses}))
@@ -397,6 +417,28 @@ def known_groups(
 # What was stated
 
 
+def _check_scores(scores: pd.DataFrame) -> None:
+    if not isinstance(scores, pd.DataFrame):
+        raise ValueError(f"scores must be a DataFrame, response × score; got {type(scores).__name__}")
+
+
+def _stated(given: Sequence[Stated], kind: type[Stated]) -> tuple[Stated, ...]:
+    """Return the hypotheses, all of one kind and each under a name of its own."""
+    name = kind.__name__
+    if isinstance(given, kind):
+        raise ValueError(f"hypotheses must be a list, got a single {name}: put it in brackets, [{name}(…)]")
+    if isinstance(given, str | Mapping) or not isinstance(given, Iterable):
+        raise ValueError(f"hypotheses must be a list of {name}, got {type(given).__name__}")
+    hypotheses = tuple(given)
+    strange = [each for each in hypotheses if not isinstance(each, kind)]
+    if strange:
+        raise ValueError(
+            f"hypotheses must be a list of {name}, got {strange[0]!r} in it: write it as {name}(name=…, …)"
+        )
+    _check_names([str(each.name) for each in hypotheses])
+    return hypotheses
+
+
 def _check_names(names: list[str]) -> None:
     if not names:
         raise ValueError("give at least one hypothesis")
@@ -405,9 +447,19 @@ def _check_names(names: list[str]) -> None:
         raise ValueError(f"hypotheses of the same name: {', '.join(doubled)}; give each its own")
 
 
-def _reliabilities(given: Mapping[str, float] | pd.Series | None) -> dict[str, float]:
-    known = {str(name): float(value) for name, value in ({} if given is None else given).items()}
-    wrong = [f"{name} ({value:g})" for name, value in known.items() if not 0 < value <= 1]
+def _reliabilities(given: Mapping[str, float] | pd.Series | None, scores: set[str]) -> dict[str, float]:
+    if given is None:
+        return {}
+    if not isinstance(given, Mapping | pd.Series):
+        raise ValueError(f"reliabilities must map scores to numbers, such as {{'role': 0.85}}; got {given!r}")
+    if isinstance(given, pd.Series) and not given.index.is_unique:
+        raise ValueError("reliabilities name a score twice: give each score one")
+    known: dict[str, float] = {str(name): value for name, value in given.items()}
+    if strange := [name for name in known if name not in scores]:
+        raise ValueError(
+            f"reliabilities of unknown scores: {', '.join(strange)}; name columns of scores, or scores of a hypothesis"
+        )
+    wrong = [f"{name} ({value})" for name, value in known.items() if not (_is_number(value) and 0 < value <= 1)]
     if wrong:
         raise ValueError(f"reliabilities must lie above 0, up to 1; out of range: {', '.join(wrong)}")
     return known

@@ -675,6 +675,17 @@ def _pooled_notes(table: pd.DataFrame) -> tuple[str, ...]:
 
 
 def _table_of(result: Result, table: str, quantity: str) -> pd.DataFrame:
+    if not isinstance(result, Result):
+        raise ValueError(
+            f"the analysis must return a Result, got {type(result).__name__}: pool numbers of your own with "
+            "`pool(estimates, errors)`, one row for each set"
+        )
+    if table == "fit":
+        raise ValueError(
+            "fit indices and tests of fit cannot be pooled by Rubin's rules, which are for estimates with standard errors: pool "
+            "the loadings (`table='loadings'`), and show fit from one analysis that allows gaps (missing='pairwise' or "
+            "'fiml'), or its range over the sets"
+        )
     found = getattr(result, table, None)
     if not isinstance(found, pd.DataFrame):
         raise ValueError(f"the analysis returns no table {table!r}")

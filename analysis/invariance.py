@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
+from functools import cache
 from typing import Any, Literal
 
 import numpy as np
@@ -43,6 +44,10 @@ _RULES: dict[str, tuple[str, float]] = {
     "ΔRMSEA, Chen (2007), n ≤ 300": ("delta_rmsea", 0.010),
 }
 _NODES = 41
+# A person's factor keeps more than this over time, if the two answers are of one person.
+_STRANGERS = 0.1
+# Differences of indices below this are rounding.
+_ROUNDING = 1e-8
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -53,7 +58,9 @@ class Invariance(Result):
     ----------
     released : pandas.DataFrame
         Index ``step``, ``parameter``: what partial invariance had to let go, in order, with the score test that
-        chose it (``statistic``), the expected ``change`` and the ``p`` of the step after it.
+        chose it (``statistic``), the expected ``change`` (the parameter's value in ``block`` once it is free, minus
+        the value that it is held at in all blocks; ``block`` is the one where it is needed most) and
+        ``step_p_after``, the p of the step once this is let go, too.
     cutoffs : pandas.DataFrame
         Index ``step``, ``rule``: the common cut-offs of ΔCFI and ΔRMSEA, whether each is exceeded, and how often
         it would be if all blocks were equal (``error_rate``, from simulations at this n; missing without).
@@ -86,6 +93,17 @@ class _Data:
         return bool(self.ladder.thresholds)
 
 
+@dataclass(frozen=True, kw_only=True)
+class _LetGo:
+    """What was let go, its score test in the block that asked for it most, and the p of the step after it."""
+
+    what: Released
+    block: str
+    statistic: float
+    change: float
+    p: float = np.nan
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Step:
     """A fitted step and its test against the one before; ``trail`` is what was let go on the way to it, in order."""
@@ -94,11 +112,11 @@ class _Step:
     equal: tuple[str, ...]
     released: frozenset[Released]
     fit: Fit
-    indices: Mapping[str, float]
     difference: tuple[float, int, float]
+    indices: Mapping[str, float] = field(default_factory=dict)
     verdict: str = ""
     p_adjusted: float = np.nan
-    trail: tuple[tuple[Released, float, float, float], ...] = ()
+    trail: tuple[_LetGo, ...] = ()
 
 
 def invariance(
@@ -126,6 +144,7 @@ def invariance(
     groups : pandas.Series
         The group of each response, on the index of ``items``; with ``longitudinal`` its wave. Responses without
         one are left out. The first group (of a categorical: the first category) gives the factors their unit.
+        Where groups are numbers, they are called by the name of the series, too (``gender 1``).
     model : mapping
         Factor → its items.
     estimator : {"WLSMV", "ULSMV", "ML", "MLR"}
@@ -134,7 +153,9 @@ def invariance(
         Whether ``groups`` are waves of the same people: then all waves are one model, in which factors and each
         item's residuals may go together over time.
     people : pandas.Series, optional
-        Who gave each response; needed with ``longitudinal``, and otherwise used to refuse people in two groups.
+        Who gave each response; needed with ``longitudinal``, and otherwise used to refuse people in two groups. Ids
+        that belong to a person in every wave, never row numbers. For two waves of PWIQ, one below the other with a
+        new index: ``analysis.change.score_waves(before, after).rows["person"]`` (missing for who is not linked).
     missing : {"listwise", "fiml"}
         Whether responses with a gap (people who miss a wave) are left out, or MLR and ML use every answer.
     clusters : pandas.Series, optional
@@ -204,13 +225,15 @@ def invariance(
      'intercepts': 'not rejected', 'residuals': 'not rejected'}
     """
     _check_options(estimator, missing, longitudinal, people, draws)
+    if not isinstance(items, pd.DataFrame):
+        raise ValueError(f"items must be a DataFrame with one column an item, got {type(items).__name__}")
     if clusters is not None and estimator == "ML":
         raise ValueError("estimator='ML' takes people as independent: with `clusters` use 'MLR', 'WLSMV' or 'ULSMV'")
     factors = _factors(items, model)
     columns = list(dict.fromkeys(item for members in factors.values() for item in members))
     _check_indices(items, groups=groups, people=people, clusters=clusters)
     numbers = ordered_answers(items[columns]) if estimator in _ORDINAL else numeric_answers(items[columns])
-    blocks, notes = _blocks(numbers, groups)
+    blocks, notes = _blocks(numbers, groups, "wave" if longitudinal else "group")
     if longitudinal and people is not None:
         blocks, more = _linked(blocks, people, missing)
         notes += more
@@ -243,7 +266,14 @@ def invariance(
         title=f"Measurement invariance over {'waves' if longitudinal else 'groups'} ({', '.join(data.ladder.blocks)})",
         table=table,
         method=_method(data, longitudinal, fitted, draws, seed),
-        notes=(*notes, *_moment_notes(data), *_step_notes(data, steps), *_improper(steps)),
+        notes=(
+            *notes,
+            *_moment_notes(data),
+            *_gap_notes(data),
+            *_step_notes(data, steps, partial=partial),
+            *_strangers(data, steps[0].fit),
+            *_improper(steps),
+        ),
         released=_released(data, steps),
         cutoffs=_cutoffs(table, rates),
         effect_sizes=effects,
@@ -322,7 +352,7 @@ def _teams(
     return teams
 
 
-def _blocks(numbers: pd.DataFrame, groups: pd.Series) -> tuple[dict[str, pd.DataFrame], tuple[str, ...]]:
+def _blocks(numbers: pd.DataFrame, groups: pd.Series, kind: str) -> tuple[dict[str, pd.DataFrame], tuple[str, ...]]:
     """Take answers by block; those without a block are left out."""
     known = groups.notna()
     notes: tuple[str, ...] = ()
@@ -334,7 +364,14 @@ def _blocks(numbers: pd.DataFrame, groups: pd.Series) -> tuple[dict[str, pd.Data
         raise ValueError(
             f"some groups look alike but differ in type: give each one name ({', '.join(map(repr, order))})"
         )
-    blocks = {str(each): numbers[known & (groups == each).fillna(value=False)] for each in order}
+    if pd.to_numeric(pd.Series(list(map(str, order))), errors="coerce").notna().all():
+        kind = groups.name if isinstance(groups.name, str) and groups.name else kind
+        names = [f"{kind} {str(each).removesuffix('.0')}" for each in order]
+    else:
+        names = list(map(str, order))
+    blocks = {
+        name: numbers[known & (groups == each).fillna(value=False)] for name, each in zip(names, order, strict=True)
+    }
     blocks = {name: frame for name, frame in blocks.items() if len(frame)}
     if len(blocks) < 2:
         raise ValueError(f"at least 2 groups are needed to compare, got {', '.join(blocks) or 'none'}")
@@ -370,7 +407,7 @@ def _linked(
 ) -> tuple[dict[str, pd.DataFrame], tuple[str, ...]]:
     """Give every wave the same people in the same order."""
     notes = []
-    waves = {}
+    given = {}
     for name, frame in blocks.items():
         who = people.loc[frame.index]
         if who.isna().any():
@@ -379,12 +416,20 @@ def _linked(
         if mine.index.has_duplicates:
             many = mine.index[mine.index.duplicated()].nunique()
             raise ValueError(f"{many} people gave more than one response in {name}: keep one of each person and wave")
-        waves[name] = mine.dropna(how="all") if missing == "fiml" else mine.dropna()
-    everyone = pd.Index(list(dict.fromkeys(person for frame in waves.values() for person in frame.index)))
-    always = everyone[np.logical_and.reduce([everyone.isin(frame.index) for frame in waves.values()])]
+        given[name] = mine
+    waves = {name: frame.dropna(how="all" if missing == "fiml" else "any") for name, frame in given.items()}
+    everyone, used = (
+        pd.Index(list(dict.fromkeys(person for frame in frames.values() for person in frame.index)))
+        for frames in (given, waves)
+    )
+    always = used[np.logical_and.reduce([used.isin(frame.index) for frame in waves.values()])]
     if missing == "fiml":
-        notes.append(f"{len(always)} of {len(everyone)} people answered in every wave; all {len(everyone)} are used.")
-        return {name: frame.reindex(everyone) for name, frame in waves.items()}, tuple(notes)
+        if len(used) < len(everyone):
+            notes.append(
+                f"{len(everyone) - len(used)} of {len(everyone)} people gave no answer at all and are left out."
+            )
+        notes.append(f"{len(always)} of {len(used)} people answered in every wave; all {len(used)} are used.")
+        return {name: frame.reindex(used) for name, frame in waves.items()}, tuple(notes)
     if len(always) < len(everyone):
         notes.append(
             f"{len(everyone) - len(always)} of {len(everyone)} people did not answer in full in every wave and are left "
@@ -569,24 +614,39 @@ def _climb(data: _Data, *, partial: bool) -> list[_Step]:
     # Steps that were rejected, with the p that did it: what is released after them changes the later steps' tests,
     # and with these Holm's correction, but not a decision that was made.
     decided: dict[str, float] = {}
+
+    # What was fitted once is not fitted again where only later steps change.
+    @cache
+    def taken(name: str, released: frozenset[Released], before: _Step | None) -> _Step:
+        return _taken(data, name, data.ladder.steps[name], released, before)
+
+    @cache
+    def rescued(before: _Step, step: _Step) -> _Step | None:
+        return _partial(data, before, step)
+
     while True:
-        steps = _judged(_fitted_steps(data, baseline, tuple(decided)), decided)
+        steps = _judged(_fitted_steps(data.ladder, taken, rescued, tuple(decided)), decided)
         rejected = [step for step in steps if step.verdict == _REJECTED and step.name not in decided]
         if not partial or not rejected:
-            return steps
+            return [replace(step, indices=_indices(data, step.fit, baseline)) for step in steps]
         decided[rejected[0].name] = rejected[0].p_adjusted
 
 
-def _fitted_steps(data: _Data, baseline: Fit, rescued: tuple[str, ...]) -> list[_Step]:
-    """Fit every step; those named in ``rescued`` are followed by a partial model, where one can be found."""
+def _fitted_steps(
+    ladder: Ladder,
+    taken: Callable[[str, frozenset[Released], _Step | None], _Step],
+    rescued: Callable[[_Step, _Step], _Step | None],
+    to_rescue: tuple[str, ...],
+) -> list[_Step]:
+    """Fit every step; those named in ``to_rescue`` are followed by a partial model, where one can be found."""
     steps: list[_Step] = []
     released: frozenset[Released] = frozenset()
-    for name, equal in data.ladder.steps.items():
+    for name in ladder.steps:
         before = steps[-1] if steps else None
-        step = _taken(data, name, equal, released, before, baseline)
+        step = taken(name, released, before)
         steps.append(step)
-        if name in rescued and before is not None:
-            found = _partial(data, before, step, baseline)
+        if name in to_rescue and before is not None:
+            found = rescued(before, step)
             if found is not None:
                 released = found.released
                 steps.append(found)
@@ -594,16 +654,22 @@ def _fitted_steps(data: _Data, baseline: Fit, rescued: tuple[str, ...]) -> list[
 
 
 def _taken(
-    data: _Data, name: str, equal: tuple[str, ...], released: frozenset[Released], before: _Step | None, baseline: Fit
+    data: _Data,
+    name: str,
+    equal: tuple[str, ...],
+    released: frozenset[Released],
+    before: _Step | None,
+    near: _Step | None = None,
 ) -> _Step:
-    start = None if before is None else data.ladder.known(before.fit.model.names, before.fit.parameters.tolist())
+    """Fit a step, from the solution of the step before it or of another that is nearer."""
+    known = near or before
+    start = None if known is None else data.ladder.known(known.fit.model.names, known.fit.parameters.tolist())
     fit = _fitted(data, data.ladder.model(equal, released), start, name)
     return _Step(
         name=name,
         equal=equal,
         released=released,
         fit=fit,
-        indices=_indices(data, fit, baseline),
         difference=(np.nan, 0, np.nan) if before is None else _compared(before.fit, fit),
     )
 
@@ -639,37 +705,39 @@ def _adjusted(steps: Sequence[_Step]) -> Matrix:
     return np.asarray(holm(p))
 
 
-def _partial(data: _Data, before: _Step, step: _Step, baseline: Fit) -> _Step | None:
+def _partial(data: _Data, before: _Step, step: _Step) -> _Step | None:
     """Let go one parameter after the other, each time the one with the largest score test; None if in vain."""
     current = step
     while current.difference[1] and current.difference[2] < _ALPHA:
-        candidates = data.ladder.releasable(step.equal[-1], current.released)
-        if not candidates:
+        tests = _score_tests(current.fit, data.ladder, data.ladder.releasable(step.equal[-1], current.released))
+        if not tests:
             return None
-        tests = [_worst(current.fit, data.ladder, each) for each in candidates]
-        at = int(np.argmax([statistic for statistic, _ in tests]))
-        trail = current.trail
-        released = current.released | {candidates[at]}
-        current = _taken(data, step.name + _PARTIAL, step.equal, released, before, baseline)
-        current = replace(current, trail=(*trail, (candidates[at], *tests[at], current.difference[2])))
+        worst = max(tests, key=lambda test: test.statistic)
+        trail, released = current.trail, current.released | {worst.what}
+        current = _taken(data, step.name + _PARTIAL, step.equal, released, before, current)
+        current = replace(current, trail=(*trail, replace(worst, p=current.difference[2])))
     return current
 
 
-def _scores(fit: Fit, ladder: Ladder, candidate: Released) -> tuple[Matrix, Matrix]:
-    elements = ladder.elements(candidate)
+def _score_tests(fit: Fit, ladder: Ladder, candidates: Sequence[Released]) -> list[_LetGo]:
+    """Test what each candidate would bring; of elements that go together the largest test counts."""
+    if not candidates:
+        return []
+    together = [ladder.elements(candidate) for candidate in candidates]
+    elements = [element for own in together for element in own]
     if isinstance(fit, least_squares.LeastSquaresFit):
         tests = least_squares.modification_indices(fit, elements)
     else:
         tests = normal_theory.modification_indices(fit, elements)
-    return tests.statistic, tests.change
-
-
-def _worst(fit: Fit, ladder: Ladder, candidate: Released) -> tuple[float, float]:
-    """Largest score test of the elements that go together, and the expected change of that one."""
-    statistic, change = _scores(fit, ladder, candidate)
-    statistic = np.nan_to_num(statistic)
-    at = int(np.argmax(statistic))
-    return float(statistic[at]), float(change[at])
+    found, first = [], 0
+    for candidate, own in zip(candidates, together, strict=True):
+        statistic = np.nan_to_num(tests.statistic[first : first + len(own)])
+        at = int(np.argmax(statistic))
+        block = 1 + at * (len(ladder.blocks) - 1) // len(own)
+        change = float(tests.change[first + at])
+        found.append(_LetGo(what=candidate, block=ladder.blocks[block], statistic=float(statistic[at]), change=change))
+        first += len(own)
+    return found
 
 
 def _table(steps: Sequence[_Step]) -> pd.DataFrame:
@@ -691,9 +759,10 @@ def _table(steps: Sequence[_Step]) -> pd.DataFrame:
             "p_adjusted": step.p_adjusted,
         }
         for measure in ("cfi", "rmsea", "srmr"):
-            row[f"delta_{measure}"] = (
-                _measure(own, measure) - _measure(before.indices, measure) if before is not None else np.nan
-            )
+            change = np.nan
+            if before is not None and step.difference[1]:
+                change = _measure(own, measure) - _measure(before.indices, measure)
+            row[f"delta_{measure}"] = 0.0 if abs(change) < _ROUNDING else change
         row["verdict"] = step.verdict
         rows.append(row)
         if not _followed(steps, step):
@@ -713,12 +782,12 @@ def _measure(indices: Mapping[str, float], measure: str) -> float:
 
 
 def _released(data: _Data, steps: Sequence[_Step]) -> pd.DataFrame:
-    trail = [(step.name, *each) for step in steps for each in step.trail]
-    keys = [(name, data.ladder.words(what)) for name, what, *_ in trail]
-    rows = [numbers for _, _, *numbers in trail]
-    return pd.DataFrame(
-        rows, index=_index(keys, "step", "parameter"), columns=["statistic", "change", "p"], dtype=float
-    )
+    trail = [(step.name, each) for step in steps for each in step.trail]
+    keys = [(name, data.ladder.words(each.what)) for name, each in trail]
+    rows = [(each.block, each.statistic, each.change, each.p) for _, each in trail]
+    columns = ["block", "statistic", "change", "step_p_after"]
+    table = pd.DataFrame(rows, index=_index(keys, "step", "parameter"), columns=columns)
+    return table.astype(dict.fromkeys(columns[1:], float))
 
 
 def _index(keys: list[tuple[str, str]], first: str, second: str) -> pd.MultiIndex:
@@ -861,7 +930,7 @@ def _expected_answer(data: _Data, parts: Parts[Matrix], row: int, item: int, com
 
 
 def _method(data: _Data, longitudinal: bool, fitted: int, draws: int, seed: int) -> str:
-    many = ", ".join(f"{name} {len(frame)}" for name, frame in zip(data.ladder.blocks, data.blocks, strict=True))
+    many = ", ".join(f"{name}: n = {len(frame)}" for name, frame in zip(data.ladder.blocks, data.blocks, strict=True))
     kind = (
         "configural, thresholds, loadings, intercepts and residuals (Wu & Estabrook, 2016) of polychoric correlations"
         if data.ordered
@@ -873,7 +942,7 @@ def _method(data: _Data, longitudinal: bool, fitted: int, draws: int, seed: int)
         "ML": "by maximum likelihood; steps by likelihood-ratio tests",
         "MLR": "by maximum likelihood with robust tests; steps by Satorra and Bentler's (2001) scaled difference",
     }[data.estimator]
-    people = f"{len(data.frames[0])} people in {len(data.blocks)} waves" if longitudinal else f"people: {many}"
+    people = f"{len(data.frames[0])} people in {len(data.blocks)} waves" if longitudinal else many
     gaps = "full-information maximum likelihood" if data.missing == "fiml" else "listwise"
     simulated = (
         f" Error rates of cut-offs from {fitted} of {draws} simulated data sets of equal blocks (seed {seed}; the others "
@@ -887,7 +956,7 @@ def _method(data: _Data, longitudinal: bool, fitted: int, draws: int, seed: int)
     )
 
 
-def _step_notes(data: _Data, steps: Sequence[_Step]) -> tuple[str, ...]:
+def _step_notes(data: _Data, steps: Sequence[_Step], *, partial: bool) -> tuple[str, ...]:
     notes = [
         "The verdict rests on the step tests alone. “Not rejected” is no proof of equality: a small group rejects little.",
         "Cut-offs of ΔCFI and ΔRMSEA were derived for maximum likelihood with large groups; how often they are exceeded "
@@ -901,8 +970,15 @@ def _step_notes(data: _Data, steps: Sequence[_Step]) -> tuple[str, ...]:
             "answers, the step tests compare models none of which holds."
         )
     rejected = [step.name for step in steps if step.verdict == _REJECTED]
-    if rejected:
-        notes.append(f"After {rejected[0]} was rejected, later steps without partial release are not judged.")
+    if any(step.verdict == _NOT_JUDGED for step in steps):
+        why = "letting parameters go did not make it hold" if partial else "`partial=True` looks for what to let go"
+        notes.append(f"After {rejected[-1]} was rejected, later steps are not judged ({why}).")
+    kept = [step.indices for step in steps if not _followed(steps, step)]
+    scaled = [own["chisq_scaled"] for own in kept if "chisq_scaled" in own]
+    if np.any(np.diff(scaled) < -_ROUNDING):
+        notes.append(
+            "χ² (scaled) falls with a step here: scaled values of nested models need not rise; Δχ² is the test."
+        )
     if any(step.released for step in steps):
         notes.append(
             "Parameters were let go after a look at the data: the p values of partial models are too large, and what was "
@@ -911,12 +987,67 @@ def _step_notes(data: _Data, steps: Sequence[_Step]) -> tuple[str, ...]:
     small = [name for name, frame in zip(data.ladder.blocks, data.blocks, strict=True) if len(frame) < 100]
     if small:
         notes.append(f"Fewer than 100 people in {', '.join(small)}: structure needs more (Terwee et al., 2007).")
+    notes += _more_parameters_than_people(data, steps[0].fit)
     if data.ordered:
         notes.append(
             "CFI, TLI and RMSEA are the scaled ones where a difference is formed; robust ones do not exist with equal "
             "thresholds, and information criteria do not exist for least squares."
         )
     return tuple(notes)
+
+
+def _more_parameters_than_people(data: _Data, configural: Fit) -> list[str]:
+    """In the configural model every group has as many parameters of its own."""
+    many = len(configural.model.names) // len(configural.model.groups)
+    names = ["all waves"] if data.ladder.waves else data.ladder.blocks
+    few = [f"{name} (n = {n})" for name, n in zip(names, configural.n, strict=True) if n < many]
+    if not few:
+        return []
+    return [
+        f"Fewer people than parameters ({many} in the configural model) in {', '.join(few)}: estimates and tests are "
+        "unsteady; use more people or a smaller model."
+    ]
+
+
+def _gap_notes(data: _Data) -> tuple[str, ...]:
+    """Say what full information supposes of gaps; people who miss a wave miss its answers."""
+    if data.missing != "fiml":
+        return ()
+    gaps = sum(int(frame.isna().to_numpy().sum()) for frame in data.frames)
+    if not gaps:
+        return ()
+    share = 100 * gaps / sum(frame.size for frame in data.frames)
+    return (
+        f"{share:.1f} % of the answers were missing; full-information maximum likelihood supposes that gaps depend on "
+        "given answers alone (missing at random).",
+    )
+
+
+def _strangers(data: _Data, configural: Fit) -> tuple[str, ...]:
+    """Ask whether waves are of the same people where most factors do not go with themselves over time."""
+    ladder, found = data.ladder, []
+    if not ladder.waves:
+        return ()
+    errors = configural.standard_errors
+    place = {name: number for number, name in enumerate(configural.model.names)}
+    for later in range(1, len(ladder.blocks)):
+        for earlier in range(later):
+            unrelated = []
+            both = f"{ladder.blocks[earlier]} and {ladder.blocks[later]}"
+            for factor in ladder.factors:
+                number = place[f"{factor} ~~ {factor} [{ladder.blocks[later]}, {ladder.blocks[earlier]}]"]
+                # All variances are 1 here; which way a factor points in a wave is of no matter.
+                r, error = float(configural.parameters[number]), float(errors[number])
+                if abs(r) < max(_STRANGERS, stats.norm.isf(_ALPHA / 2) * error):
+                    unrelated.append(f"{r:.2f} ({factor}, {both})")
+            if 2 * len(unrelated) > len(ladder.factors):
+                found += unrelated
+    if not found:
+        return ()
+    return (
+        f"The same factor correlates r = {', '.join(found)} between waves: are these the same people? `people` must be "
+        "ids that belong to a person, not row numbers.",
+    )
 
 
 def _few_answers(ladder: Ladder) -> list[str]:

@@ -25,6 +25,7 @@ from analysis.graded import (
     recoded,
 )
 from analysis.multiplicity import holm
+from analysis.options import whole_number
 from analysis.ordinal import ordered_answers
 from analysis.result import Result
 from analysis.sentences import listed
@@ -97,7 +98,7 @@ def graded_response(
     missing : {"fiml", "listwise"}
         Whether every given answer is used (full information), or responses with a gap are left out.
     quadrature : int
-        Equally spaced points from −6 to 6 on which the trait is integrated; at least 31.
+        Equally spaced points from −6 to 6 on which the trait is integrated; from 31 to 501.
     tolerance : float
         Largest change of any slope or intercept in the last step.
 
@@ -135,8 +136,8 @@ def graded_response(
     >>> graded_response(answers).table[["slope", "b1", "b2"]].round(1).loc["a"].to_dict()
     {'slope': 1.4, 'b1': -0.8, 'b2': 0.7}
     """
-    if quadrature < 31:
-        raise ValueError(f"quadrature must be at least 31 points, got {quadrature}: fewer bias slopes and fit")
+    # Fewer points bias slopes and fit; more cost time and tell nothing.
+    quadrature = whole_number("quadrature", quadrature, at_least=31, at_most=501)
     if not 0 < tolerance <= 1e-3:
         raise ValueError(f"tolerance must lie above 0 and not above 0.001, got {tolerance}")
     answers, notes = _kept(ordered_answers(items, at_least=3), missing)

@@ -41,7 +41,7 @@ class ItemFunctioning(Result):
     scale_differences : pandas.DataFrame
         Index ``items, group``: the same summed over items (``flagged``, ``all``).
     anchors : tuple
-        Items that were not flagged, or the given ones.
+        Items that link the groups: those not set apart, all, or the given ones.
     purification : pandas.DataFrame
         Index ``round``: ``n_flagged``, ``flagged`` and the items that were kept ``apart`` from the matching score.
     matching : pandas.Series
@@ -66,6 +66,7 @@ def item_functioning(
     anchors: Literal["purified", "all"] | Sequence[object] = "purified",
     reference: object = None,
     alpha: float = 0.05,
+    least_effect: float = _MODERATE,
     people_per_group: int = 200,
     answers_per_category: int = 5,
 ) -> ItemFunctioning:
@@ -88,6 +89,9 @@ def item_functioning(
         Group with which the others are compared; the first in order if None.
     alpha : float
         Of the Holm-adjusted total test, from which an item is flagged.
+    least_effect : float
+        Change of Nagelkerke's R² from which purification sets a flagged item apart: Jodoin and Gierl's (2001) .035, under
+        which a difference is negligible. With 0 it goes by significance alone.
     people_per_group : int
         Fewest people a group.
     answers_per_category : int
@@ -103,19 +107,23 @@ def item_functioning(
     ------
     ValueError
         As `graded_response`; also for too few people in a group, groups that do not belong to the responses,
-        an item without two categories common to all groups, unknown anchors, or no anchor left.
+        an item without two categories common to all groups, or unknown anchors.
 
     Notes
     -----
     Three nested proportional-odds models: score; score and groups (uniform); and their products (non-uniform)
     (Swaminathan & Rogers, 1990; French & Miller, 1996; Zumbo, 1999). Purification: all items are tested; of
-    those flagged the clearest gets curves by group in the matching model (or leaves the sum), those no longer
-    flagged come back, and all are tested again, until the set stays the same (or one comes back that was tried).
-    One at a time, since an item that differs makes others seem to differ the other way (Kopf, Zeileis & Strobl,
-    2015). The tested item is part of its own matching
-    score: without it, groups that differ in trait seem to differ on every item (Zwick, 1990); log odds at equal
-    score are therefore a little larger (about a tenth) than at equal trait. Size: Jodoin &
-    Gierl (2001). Differences in score: expected item score of each group's people under their own and under the
+    those flagged whose change of R² reaches ``least_effect`` the clearest gets curves by group in the matching
+    model (or leaves the sum), those that no longer differ so come back, and all are tested again, until the set
+    stays the same (or one comes back that was tried). By size too, since among enough people every item differs
+    significantly, by amounts that hardly move the matching score; in a short scale an item's own share in that
+    score hides a part of its size. One at a time, since an item that differs makes others seem to differ the other
+    way (Kopf, Zeileis & Strobl, 2015). If all differ so, the item with the smallest change of R² is kept as the
+    link, with a note. The tested item is part of its own matching score: without it, groups that differ in trait
+    seem to differ on every item (Zwick, 1990); log odds at equal score are therefore a little larger (about a
+    tenth) than at equal trait. Size: Jodoin & Gierl (2001).
+
+    Differences in score: expected item score of each group's people under their own and under the
     reference group's curve (non-uniform model), own minus reference: ``signed`` mean, mean ``unsigned`` size and
     ``largest``, in answer units, and ``essd``, signed over the pooled standard deviation of the expected scores
     (Meade, 2010).
@@ -137,6 +145,8 @@ def item_functioning(
         raise ValueError(f"matching must be 'trait' or 'total', got {matching!r}")
     if not 0 < alpha < 1:
         raise ValueError(f"alpha must lie between 0 and 1, got {alpha}")
+    if not 0 <= least_effect < 1:
+        raise ValueError(f"least_effect must be a change of R² from 0 to below 1, got {least_effect}")
     if people_per_group < 30 or answers_per_category < 1:
         raise ValueError(
             f"people_per_group must be at least 30 and answers_per_category at least 1, got {people_per_group} and "
@@ -177,6 +187,7 @@ def item_functioning(
     split: tuple[object, ...] = () if given is None else tuple(tested)
     tried: list[tuple[object, ...]] = []
     rounds = []
+    forced: tuple[str, ...] = ()
     while True:
         compared, matched = compare(split)
         tests = _tests(compared, dummies.shape[1])
@@ -188,22 +199,32 @@ def item_functioning(
         if anchors != "purified":
             break
         tried.append(split)
-        still = [name for name in split if name in flagged]
-        fresh = [name for name in flagged if name not in split]
+        effects = total["nagelkerke"]
+        differing = [name for name in flagged if effects[name] >= least_effect]
+        still = [name for name in split if name in differing]
+        fresh = [name for name in differing if name not in split]
         # Only the clearest: one differing item in the score makes its neighbours seem to differ the other way.
         worst = [max(fresh, key=lambda name: float(total.loc[name, "statistic"]))] if fresh else []
         following = tuple(name for name in tested if name in still or name in worst)
+        if len(following) == len(tested):
+            link = min(tested, key=lambda name: float(effects[name]))
+            following = tuple(name for name in tested if name != link)
+            forced = (
+                f"All {len(tested)} items differ: {link}, which differs least (change of R² {effects[link]:.3f}), is taken to "
+                "link the groups; name `anchors` that mean the same in all groups by their content.",
+            )
         if following == split:
             break
-        if len(following) == len(tested):
-            raise ValueError(
-                f"all {len(tested)} items are flagged, so that none links the groups: name `anchors` that mean the same "
-                "in all groups by their content"
-            )
         if following in tried:
             notes += (f"Purification came back to an earlier set and stopped after {len(rounds)} rounds.",)
             break
         split = following
+    notes += forced
+    kept = [name for name in flagged if name not in split and total.loc[name, "nagelkerke"] < least_effect]
+    if anchors == "purified" and kept:
+        notes += (
+            f"Flagged but kept among the anchors, since the change of R² is under {least_effect:g}: {listed(kept)}.",
+        )
     if anchors == "purified" and len(split) > len(tested) / 2:
         notes += (
             "Fewer than half of the items link the groups: which items differ and which link is then a choice; name "
@@ -213,9 +234,9 @@ def item_functioning(
         notes += ("Fewer than 200 people in a group: many differences go unseen (Scott et al., 2009).",)
     differences, scale = _score_differences(compared, matched, scores, group, labels, flagged)
     score = matched[tested[0]] if matching == "trait" else answers.sum(axis=1).to_numpy()
-    links = tuple(name for name in items.columns if name not in (flagged if given is None else tested))
+    links = tuple(name for name in items.columns if name not in split)
     linking = {
-        "purified": "anchors purified one item at a time",
+        "purified": f"anchors purified one item at a time (flagged, and a change of R² of {least_effect:g} or more)",
         "all": "all items as anchors",
     }.get(str(anchors), f"anchors {listed(given or ())}")
     return ItemFunctioning(

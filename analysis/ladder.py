@@ -113,10 +113,16 @@ class Ladder:
         return draft.finished()
 
     def known(self, names: Sequence[str], values: Sequence[float]) -> dict[str, float]:
-        """Give start values from a freer model: what becomes equal starts at the first block's value."""
+        """Give start values from another model of the ladder.
+
+        What becomes equal starts at the first block's value, what is let go at the value that all blocks had.
+        """
         found = dict(zip(names, map(float, values), strict=True))
         first = f" [{self.blocks[0]}]"
-        return found | {name.removesuffix(first): value for name, value in found.items() if name.endswith(first)}
+        equal = {name.removesuffix(first): value for name, value in found.items() if name.endswith(first)}
+        shared = {name: value for name, value in found.items() if not name.endswith("]")}
+        free = {f"{name} [{block}]": value for name, value in shared.items() for block in self.blocks}
+        return free | found | equal
 
     def binary(self, item: int) -> bool:
         """Whether an item has two answers: its one threshold gives it no unit."""

@@ -39,6 +39,8 @@ _MAXIMUM_STEPS = 500
 _CONVERGED = 1e-9
 # The same, where no step improves the discrepancy any more: rounding.
 _NEARLY = 1e-6
+# A parameter so many times its start away from it has run away.
+_RAN_AWAY = 10
 # Smallest eigenvalue, relative to unit diagonal, of the information matrix of an identified model.
 _IDENTIFIED = 1e-9
 # Keeps a matrix of unit diagonal positive definite where rounding would not.
@@ -182,8 +184,8 @@ def fit_least_squares(
     Notes
     -----
     Minimises Σ (n − 1)(s − σ)ᵀW(s − σ) over groups (Muthén, du Toit & Spisic, 1997) by Gauss–Newton steps with
-    Levenberg–Marquardt damping. Standard errors: Satorra & Bentler (1994). Scaled and shifted test:
-    Asparouhov & Muthén (2010).
+    Levenberg–Marquardt damping; where they run away, once more from the solution with the other weights. Standard
+    errors: Satorra & Bentler (1994). Scaled and shifted test: Asparouhov & Muthén (2010).
     """
     if len(moments) != len(model.groups):
         raise ValueError(f"the model has {len(model.groups)} groups, but moments of {len(moments)} were given")
@@ -194,7 +196,7 @@ def fit_least_squares(
             f"the model has {size} parameters but the items give only {count} thresholds and correlations: "
             "it needs more items or fewer factors"
         )
-    parameters, steps = _minimised(problem, _started(moments, model, start))
+    parameters, steps = _searched(problem, moments, weights, start)
     jacobians = _jacobians(problem, parameters)
     total = sum(problem.n)
     share = [n / total for n in problem.n]
@@ -514,8 +516,23 @@ def _equations(problem: _Problem, search: _Search, estimates: Sequence[Parts[Mat
     return information, slope
 
 
+def _searched(
+    problem: _Problem, moments: Sequence[OrdinalMoments], weights: Weights, known: Mapping[str, float] | None
+) -> tuple[Matrix, int]:
+    """Minimise; where the search runs away, search once more from the solution with the other weights."""
+    start = _started(moments, problem.model, known)
+    try:
+        return _minimised(problem, start)
+    except FitError as failure:
+        other = _problem(moments, problem.model, "identity" if weights == "diagonal" else "diagonal")
+        try:
+            return _minimised(problem, _minimised(other, start)[0])
+        except FitError:
+            raise failure from None
+
+
 def _minimised(problem: _Problem, parameters: Matrix) -> tuple[Matrix, int]:
-    search = _search(problem)
+    search, start = _search(problem), parameters
     parameters, estimates = _met(problem, search, parameters)
     if estimates is None:
         raise FitError("the model cannot be started: a residual variance that is fixed leaves an item without variance")
@@ -543,10 +560,10 @@ def _minimised(problem: _Problem, parameters: Matrix) -> tuple[Matrix, int]:
             if damping > 1e10 or promised < 1e-15 * value:
                 if float(slope @ _solved(information, slope, _IDENTIFIED)) < _NEARLY:
                     return parameters, step
-                raise FitError(_not_converged(problem.model, search.moving[np.argsort(-np.abs(length / scale))]))
+                raise FitError(_not_converged(problem.model, search.moving, start, parameters, length / scale))
             length = _solved(information, slope, damping)
         parameters, estimates, value = moved, tried, new_value
-    raise FitError(_not_converged(problem.model, search.moving[np.argsort(-np.abs(length / scale))]))
+    raise FitError(_not_converged(problem.model, search.moving, start, parameters, length / scale))
 
 
 def _solved(information: Matrix, slope: Matrix, damping: float) -> Matrix:
@@ -556,10 +573,18 @@ def _solved(information: Matrix, slope: Matrix, damping: float) -> Matrix:
     return np.asarray(linalg.cho_solve(factor, slope, check_finite=False))
 
 
-def _not_converged(model: Model, fastest: Positions) -> str:
-    names = ", ".join(model.names[number] for number in fastest[:3])
+def _not_converged(model: Model, moving: Positions, start: Matrix, parameters: Matrix, step: Matrix) -> str:
+    """Name the parameters that ran away; if none did, those that the last step would have moved most."""
+    usual = np.maximum(np.abs(start[moving]), 0.1 * np.median(np.abs(start[moving])))
+    far = np.abs(parameters - start)[moving] / usual
+    ran = moving[[int(at) for at in np.argsort(-far)[:3] if far[at] > _RAN_AWAY]]
+    if ran.size:
+        what = "ran away: " + ", ".join(f"{model.names[number]} is at {parameters[number]:.1f}" for number in ran)
+    else:
+        names = (model.names[number] for number in moving[np.argsort(-np.abs(step))][:3])
+        what = "still moving: " + ", ".join(names)
     return (
-        f"the model did not converge (still moving: {names}): the items may share too little, or be too few or too "
+        f"the model did not converge ({what}): the items may share too little, or be too few or too "
         "alike, for it; look at their correlations, fit a smaller model, or use more people"
     )
 

@@ -7,7 +7,9 @@ from typing import Any, Literal
 
 import pandas as pd
 
+from analysis.confirmatory import Confirmatory
 from analysis.hypotheses import CRITERION, NOT_ASSESSED, HypothesisTests, share_rating
+from analysis.invariance import Invariance
 from analysis.reliability import Reliability
 from analysis.responsiveness import Responsiveness
 from analysis.result import Result
@@ -41,6 +43,15 @@ class Finding:
 
 
 _PRINSEN = "Prinsen et al. (2018)"
+_ACCEPTED = {
+    "structural_validity": ", the result of `confirmatory`, or its `fit`",
+    "internal_consistency": " or the result of `reliability`",
+    "cross_cultural_validity": " or the result of `invariance`",
+    "reliability": " or the result of `retest`",
+    "measurement_error": " (or leave it out: it is rated from a result of `retest` given as `reliability`)",
+    "hypotheses_testing": " or the result of `hypothesis_tests`",
+    "responsiveness": " or the result of `responsiveness`",
+}
 _PROPERTIES = {
     "content_validity": "content validity",
     "structural_validity": "structural validity",
@@ -58,9 +69,9 @@ _PROPERTIES = {
 def measurement_properties(
     *,
     content_validity: Finding | None = None,
-    structural_validity: Finding | pd.Series | None = None,
+    structural_validity: Finding | Confirmatory | pd.Series | None = None,
     internal_consistency: Finding | Reliability | None = None,
-    cross_cultural_validity: Finding | None = None,
+    cross_cultural_validity: Finding | Invariance | None = None,
     reliability: Finding | Retest | None = None,
     measurement_error: Finding | None = None,
     criterion_validity: Finding | None = None,
@@ -74,9 +85,10 @@ def measurement_properties(
     ----------
     content_validity, structural_validity, internal_consistency, cross_cultural_validity, reliability, measurement_error, \
 criterion_validity, hypotheses_testing, responsiveness, interpretability : Finding or result, optional
-        A `Finding` of one's own, or a result that is rated here: the fit of a confirmatory model (Series with
-        cfi, tli, rmsea, srmr), `Reliability`, `Retest`, `HypothesisTests`, `Responsiveness`. Measurement error is
-        rated from ``reliability`` and ``responsiveness`` where both are results and nothing else is given.
+        A `Finding` of one's own, or a result that is rated here: `Confirmatory` or the fit of such a model (Series
+        with cfi, tli, rmsea, srmr), `Invariance`, `Reliability`, `Retest`, `HypothesisTests`, `Responsiveness`.
+        Measurement error is rated from ``reliability`` and ``responsiveness`` where both are results and nothing else
+        is given.
 
     Returns
     -------
@@ -115,6 +127,8 @@ criterion_validity, hypotheses_testing, responsiveness, interpretability : Findi
         "responsiveness": responsiveness,
         "interpretability": interpretability,
     }
+    if isinstance(structural_validity, Confirmatory):
+        given["structural_validity"] = structural_validity = structural_validity.fit
     # Internal consistency is only interpretable for a scale of one dimension.
     one_dimension = isinstance(structural_validity, pd.Series) and _rate_fit(structural_validity).rating == "+"
     one_dimension |= isinstance(structural_validity, Finding) and structural_validity.rating == "+"
@@ -145,6 +159,8 @@ def _rated(name: str, given: Any, one_dimension: bool) -> Finding | None:
         return given
     if name == "structural_validity" and isinstance(given, pd.Series):
         return _rate_fit(given)
+    if name == "cross_cultural_validity" and isinstance(given, Invariance):
+        return _rate_invariance(given)
     if name == "internal_consistency" and isinstance(given, Reliability):
         return _rate_consistency(given, one_dimension)
     if name == "reliability" and isinstance(given, Retest):
@@ -153,7 +169,8 @@ def _rated(name: str, given: Any, one_dimension: bool) -> Finding | None:
         return _rate_hypotheses(given)
     if name == "responsiveness" and isinstance(given, Responsiveness):
         return _rate_responsiveness(given)
-    raise ValueError(f"{name} cannot be rated from a {type(given).__name__}: give a Finding")
+    accepted = f"give a Finding{_ACCEPTED.get(name, '')}"
+    raise ValueError(f"{name} cannot be rated from a {type(given).__name__}: {accepted}")
 
 
 def _rate_fit(fit: pd.Series) -> Finding:
@@ -181,6 +198,30 @@ def _rate_fit(fit: pd.Series) -> Finding:
         rating="+" if good else "−",
         finding=f"Confirmatory model: {', '.join(words)}; the criteria were made for maximum likelihood.",
         criterion=criterion,
+    )
+
+
+def _rate_invariance(found: Invariance) -> Finding:
+    """Rate the steps' tests: a step that was rejected, also if a part of it held, is a difference that was found."""
+    verdicts = found.table["verdict"]
+    rejected = [str(step) for step in verdicts.index[verdicts == "rejected"]]
+    held = [str(step) for step in verdicts.index[verdicts == "not rejected"]]
+    rating: Rating = "−" if rejected else "+" if held else "?"
+    words = [
+        f"{what}: {', '.join(steps)}"
+        for what, steps in (
+            ("rejected", rejected),
+            ("not rejected", held),
+            ("not testable", [str(step) for step in verdicts.index[verdicts == "not testable"]]),
+        )
+        if steps
+    ]
+    partial = "; a part of a rejected step may hold (partial invariance)" if rejected else ""
+    return Finding(
+        rating=rating,
+        finding=f"{found.title}; equality of {'; '.join(words) or 'nothing was tested'}{partial}. A difference that is not "
+        "shown is no proof of equality.",
+        criterion=f"no important differences between groups in multiple-group factor analysis: {_PRINSEN}",
     )
 
 

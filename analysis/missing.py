@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import linalg
 
-from analysis.sentences import listed
+from analysis.options import whole_number
+from analysis.sentences import listed, some_of
 
 Matrix = NDArray[np.floating[Any]]
 Flags = NDArray[np.bool_]
@@ -24,6 +25,8 @@ _SINGULAR = 1e-8
 _STACK = 4_000_000
 # Step of the central differences in units of standard deviations: truncation and rounding are both near 1e-8.
 _DIFFERENCE = 1e-4
+# Squares of larger numbers, and of smaller ones, leave what a computer can hold.
+_LARGEST, _SMALLEST = 1e100, 1e-100
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -109,8 +112,9 @@ def numeric_answers(items: pd.DataFrame, *, at_least: int = 2) -> pd.DataFrame:
     Raises
     ------
     ValueError
-        Naming the item and the remedy: text, infinite values, an item that nobody answered, a doubled
-        name, too few items.
+        Naming the item and the remedy: what is no DataFrame; a doubled or missing name, names of several levels; too
+        few items; an item that nobody answered; text, or numbers kept as objects, text or categories; complex or
+        infinite values, values beyond 1e100, an item whose values are all closer to 0 than 1e-100.
 
     Examples
     --------
@@ -120,23 +124,23 @@ def numeric_answers(items: pd.DataFrame, *, at_least: int = 2) -> pd.DataFrame:
     0  1.0  2.0
     1  2.0  NaN
     """
+    _refuse_table(items)
     if items.shape[1] < at_least:
-        raise ValueError(f"at least {at_least} items are needed, got {items.shape[1]}: give more columns")
+        needed = "1 item is" if at_least == 1 else f"{at_least} items are"
+        raise ValueError(f"at least {needed} needed, got {items.shape[1]}: give more columns")
     doubled = items.columns[items.columns.duplicated()].unique()
     if len(doubled):
         raise ValueError(f"item names occur twice: {listed(doubled)}; give each column its own name")
     if not len(items):
         return items.astype(float)
+    numeric = [pd.api.types.is_numeric_dtype(kind) and kind.kind != "c" for kind in items.dtypes]
     silent = items.columns[items.isna().all()]
     if len(silent):
         raise ValueError(f"nobody answered {listed(silent)}: leave such items out (`items.drop(columns=…)`)")
-    text = [name for name in items.columns if not pd.api.types.is_numeric_dtype(items[name])]
-    if text:
-        raise ValueError(f"answers must be numbers, but {listed(text)} hold text: code them as numbers first")
+    if not all(numeric):
+        raise _no_numbers(items.loc[:, [not each for each in numeric]])
     numbers = items.astype("Float64").astype(float)
-    infinite = numbers.columns[np.isinf(numbers.to_numpy()).any(axis=0)]
-    if len(infinite):
-        raise ValueError(f"answers must be finite, but {listed(infinite)} hold infinite values")
+    _refuse_range(numbers)
     return numbers
 
 
@@ -182,8 +186,7 @@ def normal_moments(items: pd.DataFrame, *, tolerance: float = 1e-8, max_iteratio
     """
     if not tolerance > 0:
         raise ValueError(f"tolerance must be above 0, got {tolerance}")
-    if max_iterations < 1:
-        raise ValueError(f"max_iterations must be at least 1, got {max_iterations}")
+    max_iterations = whole_number("max_iterations", max_iterations, at_least=1)
     numbers = numeric_answers(items).dropna(how="all")
     n, columns = numbers.shape
     if n <= columns:
@@ -322,6 +325,71 @@ def moments_error(items: pd.DataFrame, moments: Moments, gradient: Matrix) -> fl
     shift = root @ solution[:columns] / np.sqrt(2)
     turn = root @ solution[columns:].reshape(columns, columns) @ root.T
     return float(np.linalg.norm(_scores_along(answers, covariance, shift, turn)))
+
+
+def _refuse_table(items: object) -> None:
+    """Refuse what is no table with one name for each column."""
+    if not isinstance(items, pd.DataFrame):
+        remedy = "`series.to_frame()`" if isinstance(items, pd.Series) else "`pandas.DataFrame(…, columns=[…])`"
+        raise ValueError(f"items must be a DataFrame, response × item, got {type(items).__name__}: make one ({remedy})")
+    if items.columns.nlevels > 1:
+        raise ValueError(
+            f"item names have {items.columns.nlevels} levels: give each column one name "
+            "(`items.columns = items.columns.map('_'.join)`)"
+        )
+    if unnamed := int(items.columns.isna().sum()):
+        raise ValueError(
+            f"{unnamed} of {items.shape[1]} columns {'has' if unnamed == 1 else 'have'} no name: name each item "
+            "(`items.columns = […]`)"
+        )
+
+
+def _hold(names: Sequence[object]) -> str:
+    return f"{some_of(names)} {'holds' if len(names) == 1 else 'hold'}"
+
+
+def _no_numbers(items: pd.DataFrame) -> ValueError:
+    """Say what columns hold that are no numbers, and how to make them so."""
+    kinds = {name: str(items[name].dtype) for name in items.columns}
+    convertible = [name for name in items.columns if _reads_as_numbers(items[name])]
+    others = [name for name in items.columns if name not in convertible]
+    if others:
+        moments = [name for name in others if items[name].dtype.kind in "mM"]
+        complexes = [name for name in others if items[name].dtype.kind == "c"]
+        if moments:
+            named, what, remedy = moments, "dates or times", "turn them into numbers, such as years or days, first"
+        elif complexes:
+            named, what, remedy = complexes, "complex numbers", "take the real part or leave them out"
+        else:
+            named, what, remedy = others, "text", "code them as numbers first"
+    else:
+        named, what, remedy = convertible, "text or objects that read as numbers", "convert them (`.astype(float)`)"
+    dtypes = listed(dict.fromkeys(kinds[name] for name in named))
+    return ValueError(f"answers must be numbers, but {_hold(named)} {what} (dtype {dtypes}): {remedy}")
+
+
+def _reads_as_numbers(values: pd.Series) -> bool:
+    if values.dtype.kind in "mMc":
+        return False
+    try:
+        return bool(np.isreal(values.dropna().astype(float)).all())
+    except (TypeError, ValueError):
+        return False
+
+
+def _refuse_range(numbers: pd.DataFrame) -> None:
+    values = numbers.to_numpy()
+    size = np.where(np.isnan(values), 0.0, np.abs(values)).max(axis=0)
+    infinite = list(numbers.columns[np.isinf(size)])
+    if infinite:
+        raise ValueError(f"answers must be finite, but {_hold(infinite)} infinite values: blank them")
+    outside = (size > _LARGEST) | ((size > 0) & (size < _SMALLEST))
+    if outside.any():
+        raise ValueError(
+            f"answers must not lie beyond {_LARGEST:g}, nor all closer to 0 than {_SMALLEST:g}, but "
+            f"{_hold(list(numbers.columns[outside]))} such values (the largest is {size[outside][0]:.3g}): they cannot be "
+            "squared; use other units"
+        )
 
 
 def _pairwise(known: Flags, names: pd.Index) -> int:

@@ -36,6 +36,8 @@ _ZERO_EIGENVALUE, _RAISED_EIGENVALUE = 1e-12, 1e-10
 # Numbers held at once while people's contributions are added up (200 MB).
 _BLOCK = 25_000_000
 _NAMED = 5
+# Fewer clusters tell almost nothing of their own variance; fewer than the second, little.
+_FEWEST_CLUSTERS, _FEW_CLUSTERS = 5, 30
 
 
 class NotPositiveDefiniteWarning(UserWarning):
@@ -192,6 +194,11 @@ def polyserial(
       item variable  estimate     se     n
     0    a      age     0.593  0.015  2000
     """
+    if not isinstance(items, pd.DataFrame) or not isinstance(continuous, pd.Series | pd.DataFrame):
+        raise ValueError(
+            "items must be a DataFrame, response × item, and continuous a Series or DataFrame; got "
+            f"{type(items).__name__} and {type(continuous).__name__}"
+        )
     variables = continuous.to_frame(continuous.name or "variable") if isinstance(continuous, pd.Series) else continuous
     if not variables.index.equals(items.index):
         raise ValueError(
@@ -265,6 +272,39 @@ def ordered_answers(items: pd.DataFrame, *, at_least: int = 2) -> pd.DataFrame:
     return numbers
 
 
+def refuse_stray_codes(numbers: pd.DataFrame) -> None:
+    """Refuse a code such as 99 for "no answer" among items that are answered with a few whole numbers.
+
+    Parameters
+    ----------
+    numbers : pandas.DataFrame
+        Response × item, checked (`numeric_answers`). Items with fractions or more than 12 different answers are taken
+        as continuous and not looked at.
+
+    Raises
+    ------
+    ValueError
+        Naming the item, the code and the remedy, as `ordered_answers`.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> refuse_stray_codes(pd.DataFrame({"a": [1, 2, 3, 2], "b": [2, 1, 3, 99]}))  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    ValueError: b has the code 99 (given by 1 of 4) far from its other codes 1 to 3: ...
+    """
+    values = numbers.to_numpy(dtype=float)
+    whole = ~((values != np.round(values)) & np.isfinite(values)).any(axis=0)
+    few = [
+        at for at in np.flatnonzero(whole) if len(pd.unique(values[np.isfinite(values[:, at]), at])) <= _MOST_CATEGORIES
+    ]
+    if not few or not len(values):
+        return
+    codes, _, counts = _code_counts(values[:, few])
+    for name, given in zip(numbers.columns[few], counts, strict=True):
+        _refuse_stray(name, codes, given)
+
+
 def ordinal_moments(
     items: pd.DataFrame,
     *,
@@ -301,7 +341,7 @@ def ordinal_moments(
         Naming the items and the remedy: text, infinite values or fractions; a doubled name; fewer than 2
         items; an item that nobody answered or all answered alike; more than 12 distinct answers; a stray code;
         fewer than 3 people; a pair that nobody answered, or that correlates ±.999 or more; clusters on
-        another index, with gaps, or fewer than 2.
+        another index, with gaps, or fewer than 5.
 
     Notes
     -----
@@ -323,7 +363,8 @@ def ordinal_moments(
     explain the answers (by 14 % in ``psychTools::bfi``'s agreeableness, against the bootstrap); the expected
     information does not. The contribution of a person depends on the person's cell alone, so it is
     computed once per cell and looked up. With gaps, people contribute to what they answered. With
-    clusters, contributions are added up within each and no correction for few clusters is made.
+    clusters, contributions are added up within each and no correction for few clusters is made: fewer than 5 are
+    refused, fewer than 30 are noted.
 
     Examples
     --------
@@ -355,8 +396,9 @@ def ordinal_moments(
         weights = (
             counts if information == "scores" else _expected_counts(first, second, counts, thresholds, correlations)
         )
-        contributions = _Contributions(coded, thresholds, weights, correlations)
-        gamma = contributions.covariance(_cluster_codes(clusters, items, stays))
+        teams = _cluster_codes(clusters, items, stays)
+        gamma = _Contributions(coded, thresholds, weights, correlations).covariance(teams)
+        notes += _few_clusters(teams)
     elif clusters is not None:
         raise ValueError("clusters change the covariance alone: ask for `covariance=True`, or leave `clusters` out")
     return OrdinalMoments(
@@ -602,8 +644,13 @@ def _unused_codes(names: list[Any], categories: tuple[Matrix, ...]) -> tuple[str
     """Note codes that nobody gave between those in use, where the items have whole steps of 1."""
     unused = []
     for name, codes in zip(names, categories, strict=True):
-        gaps = np.setdiff1d(np.arange(codes[0], codes[-1] + 1), codes)
-        if gaps.size and np.diff(codes).min() == 1:
+        if np.diff(codes).min() != 1:
+            continue
+        # Codes may lie so far apart that those in between could not be listed.
+        if (between := codes[-1] - codes[0] + 1 - len(codes)) > _MOST_CATEGORIES:
+            unused.append(f"{name} ({between:.0f} codes)")
+        elif between:
+            gaps = np.setdiff1d(np.arange(codes[0], codes[-1] + 1), codes)
             unused.append(f"{name} ({listed(f'{code:g}' for code in gaps)})")
     if not unused:
         return ()
@@ -1024,9 +1071,22 @@ def _cluster_codes(clusters: pd.Series | None, items: pd.DataFrame, stays: Flags
             "cluster of its own"
         )
     codes, names = pd.factorize(inside)
-    if len(names) < 2:
-        raise ValueError(f"at least 2 clusters are needed, got {len(names)}: leave `clusters` out")
+    if len(names) < _FEWEST_CLUSTERS:
+        raise ValueError(
+            f"at least {_FEWEST_CLUSTERS} clusters are needed, got {len(names)}: so few do not tell how much clusters "
+            "differ; leave `clusters` out and say so"
+        )
     return np.asarray(codes, dtype=np.intp)
+
+
+def _few_clusters(clusters: Positions | None) -> tuple[str, ...]:
+    many = _FEW_CLUSTERS if clusters is None else int(clusters.max()) + 1
+    if many >= _FEW_CLUSTERS:
+        return ()
+    return (
+        f"{many} clusters are few: standard errors and tests that are robust to clusters, and weights made of them, are "
+        "rough and rather too sure.",
+    )
 
 
 def _smallest_eigenvalue(correlations: Matrix) -> float:

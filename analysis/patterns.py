@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from analysis.missing import normal_moments, numeric_answers
+from analysis.options import whole_number
+from analysis.ordinal import refuse_stray_codes
 from analysis.result import Result
 from analysis.sentences import some_of
 
@@ -71,8 +73,7 @@ def missing_patterns(items: pd.DataFrame, *, most: int = 20) -> MissingPatterns:
     1        2     50.0    none
     2        2     50.0       b
     """
-    if most < 1:
-        raise ValueError(f"most must be at least 1, got {most}")
+    most = whole_number("most", most, at_least=1)
     numbers = numeric_answers(items, at_least=1)
     if not len(numbers):
         raise ValueError("there are no responses: give at least one row")
@@ -132,8 +133,8 @@ def littles_test(items: pd.DataFrame) -> Result:
     Raises
     ------
     ValueError
-        As `analysis.missing.normal_moments`; also if no answer is missing, all share one pattern, or the
-        covariances do not converge.
+        As `analysis.missing.normal_moments`; also for a stray code (a 99 for "no answer") among answers that are a few
+        whole numbers, if no answer is missing, all share one pattern, or the covariances do not converge.
 
     Notes
     -----
@@ -151,6 +152,7 @@ def littles_test(items: pd.DataFrame) -> Result:
     True
     """
     numbers = numeric_answers(items).dropna(how="all")
+    refuse_stray_codes(numbers)
     known = numbers.notna().to_numpy()
     if len(known) and known.all():
         raise ValueError("no answer is missing among these people and items: there is nothing to test")

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from analysis import coefficients as formulas
-from analysis.factoring import SchmidLeimanParts, extract, most_factors, schmid_leiman_parts
+from analysis.factoring import PROPER_SLACK, SchmidLeimanParts, degrees_of_freedom, extract, schmid_leiman_parts
 from analysis.influence import (
     Coefficient,
     Error,
@@ -157,7 +157,8 @@ def reliability(
     wording : collection of str, optional
         The items that are worded the other way (barriers among facilitators), by name; adds ``omega_balanced``.
     group_factors : int
-        Of the Schmid–Leiman solution; fewer, with a note, where so few items cannot bear so many.
+        Of the Schmid–Leiman solution; fewer, with a note, where so few items cannot bear so many: at least one degree of
+        freedom is left, since with none (three factors of six items) every correlation is met, in more than one way.
     interval : {"analytic", "bootstrap"}
         Intervals from the delta method, or percentiles of resamples of people (or clusters). The bootstrap is not for
         ``missing="ml"``, and not for ``alpha`` (Feldt's interval), ``alpha_ordinal``, ``omega_categorical`` and
@@ -205,12 +206,14 @@ def reliability(
     and ``omega_categorical`` in 94.8 and 94.7 % of 1,000 (lavaan's standard error: 93.7 and 92.6 %). Those of best and
     worst split are of that split as if chosen beforehand.
 
-    Omega: (Σλ)² / ((Σλ)² + Σθ) by maximum likelihood (McDonald, 1999). Ordinal alpha: Zumbo, Gadermann &
-    Zeisser (2007). Categorical omega: Green & Yang (2009), from a one-factor model fitted by diagonally weighted least
+    Omega: (Σλ)² / ((Σλ)² + Σθ) by maximum likelihood (McDonald, 1999). Ordinal alpha: Zumbo, Gadermann & Zeisser
+    (2007). Categorical omega: Green & Yang (2009), from a one-factor model fitted by diagonally weighted least
     squares, all variances as the model implies. Schmid–Leiman: Zinbarg, Revelle, Yovel & Li (2005), minres and
-    oblimin. λ: Guttman (1945). Balanced score: mean of the mean of either wording, from the model of
-    a trait behind all items and, uncorrelated with it, a factor behind those of ``wording`` (of two items, with equal
-    loadings).
+    oblimin; of several minima the lowest, but a Heywood case is left, with a note, for a proper one whose sum of
+    squared residuals is at most 10 % larger (`analysis.factoring.extract_proper`). λ: Guttman (1945); the mean of
+    split halves is of all splits, where ``psych::splitHalf`` (2.2.9) looks at half of those of an odd number of
+    items. Balanced score: mean of the mean of either wording, from the model of a trait behind all items and,
+    uncorrelated with it, a factor behind those of ``wording`` (of two items, with equal loadings).
 
     SEM = SD × √(1 − reliability) and smallest detectable change of one person 1.96 × √2 × SEM (de Vet et
     al., 2006), of the mean of the items; reliability is omega, or alpha where there is no omega.
@@ -427,6 +430,8 @@ _PROPORTIONAL = {
 }
 # Smallest eigenvalue of a correlation matrix below which it is singular but for rounding.
 _SINGULAR = 1e-10
+# Width from which an interval of a coefficient between 0 and 1 says nothing.
+_WIDE = 0.5
 
 
 def _wanted(coefficients: Sequence[str] | None, wording: Collection[str] | None) -> tuple[str, ...]:
@@ -506,7 +511,7 @@ def _closed_form(
     covariance = sample.covariance
     correlations = formulas.correlations_of(covariance)
     functions, notes = _bounds(correlations, precision.seed, wanted)
-    parts, more = _schmid_leiman(correlations, group_factors, wanted)
+    parts, more = _schmid_leiman(correlations, [str(each) for each in sample.answers.columns], group_factors, wanted)
     notes += more
 
     def all_at_once(several: Matrix) -> Matrix:
@@ -524,7 +529,8 @@ def _closed_form(
         estimates |= dict(zip(_SCHMID_LEIMAN, both.tolist(), strict=True))
     if precision.kind == "bootstrap":
         rows = _resampled(sample, estimates, functions, parts, precision) if estimates else {}
-        return _Rows(rows={name: row for name, row in rows.items() if name in wanted}, n=sample.n, notes=notes)
+        rows = {name: row for name, row in rows.items() if name in wanted}
+        return _Rows(rows=rows, n=sample.n, notes=notes + _undetermined(rows))
     # Influences are of covariances with divisor n.
     behind = covariance * (sample.people - 1) / sample.people
     gradients: dict[str, Matrix] = {}
@@ -553,7 +559,7 @@ def _closed_form(
         else:
             errors[name] = Error(se=errors[base].se * abs(estimate / estimates[base]), df=errors[base].df)
         made[name] = on_scale(estimate, errors[name].se, errors[name].df)
-    return _Rows(rows=made, n=sample.n, notes=notes)
+    return _Rows(rows=made, n=sample.n, notes=notes + _undetermined(made))
 
 
 def _bounds(correlations: Matrix, seed: int, wanted: Collection[str]) -> tuple[dict[str, Coefficient], tuple[str, ...]]:
@@ -588,26 +594,58 @@ def _bounds(correlations: Matrix, seed: int, wanted: Collection[str]) -> tuple[d
 
 
 def _schmid_leiman(
-    correlations: Matrix, group_factors: int, wanted: Collection[str]
+    correlations: Matrix, items: Sequence[str], group_factors: int, wanted: Collection[str]
 ) -> tuple[SchmidLeimanParts | None, tuple[str, ...]]:
     """Give the solution behind omega total and hierarchical omega."""
     asked = [name for name in _SCHMID_LEIMAN if name in wanted]
-    if not asked or len(correlations) < 3:
+    if not asked or len(items) < 3:
         return None, ()
-    number = min(group_factors, most_factors(len(correlations)))
+    # Factors that use up all degrees of freedom fit anything, in more than one way.
+    most = max(factors for factors in range(len(items)) if degrees_of_freedom(len(items), factors) > 0)
+    number = min(group_factors, most)
     names = f"{' and '.join(asked)} {'are' if len(asked) > 1 else 'is'}"
     if number < 2:
-        return None, (f"{names} not given: at least 5 items are needed, got {len(correlations)}.",)
+        return None, (f"{names} not given: at least 5 items are needed, got {len(items)}.",)
     if np.linalg.eigvalsh(correlations)[0] < _SINGULAR:
         return None, (f"{names} not given: the items' covariances are not positive definite.",)
     parts = schmid_leiman_parts(correlations, number)
     if not parts.converged:
         return None, (f"{names} not given: {number} group factors did not converge.",)
+    notes: tuple[str, ...] = ()
     alike = ", which load alike on the general one" if number == 2 else ""
     if number < group_factors:
-        why = f"since {len(correlations)} items cannot tell {group_factors} apart"
-        return parts, (f"{names} from {number} group factors{alike}, {why}.",)
-    return parts, (f"{names} from {number} group factors{alike}.",) if alike else ()
+        why = f"since {len(items)} items cannot tell {group_factors} apart"
+        notes = (f"{names} from {number} group factors{alike}, {why}.",)
+    elif alike:
+        notes = (f"{names} from {number} group factors{alike}.",)
+    if parts.passed_over:
+        notes += (
+            f"Another solution of {number} group factors fits as well (its sum of squared residuals is smaller by less than "
+            f"{PROPER_SLACK:.0%}".replace("%", " %")
+            + f"), but is a Heywood case: {names} from the one that is proper, and can differ by which is taken.",
+        )
+    if parts.heywood.any():
+        explained = listed([item for item, bound in zip(items, parts.heywood, strict=True) if bound])
+        remedy = "report omega" if number == 2 else "try fewer `group_factors`, or report omega"
+        notes += (
+            f"Heywood case: {number} group factors explain all variance of {explained}; {names} not to be relied on, and "
+            f"intervals take that as known: {remedy}.",
+        )
+    return parts, notes
+
+
+def _undetermined(rows: Mapping[str, Interval]) -> tuple[str, ...]:
+    """Say which coefficients of the Schmid–Leiman solution have an interval that says nothing."""
+    wide = [
+        f"{name} ({rows[name].ci_low:.2f} to {rows[name].ci_high:.2f})"
+        for name in _SCHMID_LEIMAN
+        if name in rows and rows[name].ci_high - rows[name].ci_low > _WIDE
+    ]
+    if not wide:
+        return ()
+    return (
+        f"The data do not determine {listed(wide)}: the group factors are too weak, or the people too few; report omega.",
+    )
 
 
 def _resampled(

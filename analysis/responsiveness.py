@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import isfinite
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,7 @@ from scipy import special, stats
 from analysis.alignment import same_responses
 from analysis.correlations import correlate
 from analysis.missing import numeric_answers
+from analysis.options import checked_seed, whole_number
 from analysis.result import Result
 
 Matrix = NDArray[np.floating[Any]]
@@ -112,18 +115,15 @@ def responsiveness(
     >>> responsiveness(change, anchor, draws=200).table.index[:3].tolist()
     ['mic_adjusted', 'mic_predicted', 'mic_roc']
     """
-    if draws < 100:
-        raise ValueError(f"draws must be at least 100 for an interval, got {draws}")
-    if anchor_reliability is not None and not 0 < anchor_reliability <= 1:
-        raise ValueError(f"anchor_reliability must lie above 0, up to 1; got {anchor_reliability}")
-    if sdc is not None and not sdc > 0:
-        raise ValueError(f"sdc must be positive, got {sdc}")
+    _check_options(unchanged, anchor_reliability, sdc, draws, seed)
     people, notes = _changes(change, anchor, before, clusters)
     centre = _unchanged(people["anchor"], unchanged)
     improved = (people["anchor"] > centre).to_numpy()
     teams = people["clusters"] if clusters is not None else None
     link = correlate(people["change"], people["anchor"], kind="spearman", clusters=teams)
     _check_anchor(link, improved)
+    if before is not None and people["before"].nunique() == 1:
+        raise ValueError(f"all {len(people)} people have the same score before: leave `before` out")
     values = people["change"].to_numpy(dtype=float)
     start = people["before"].to_numpy(dtype=float) if before is not None else None
     _check_overlap(values, improved)
@@ -157,7 +157,9 @@ def responsiveness(
     if failed:
         notes.append(
             f"In {failed} of {draws} bootstrap samples the regression had no solution, since those who improved and those "
-            "who did not hardly overlapped; intervals rest on the others."
+            "who did not hardly overlapped"
+            + (", or all had the same score before" if before is not None else "")
+            + "; intervals rest on the others."
         )
     notes += _change_notes(table, improved, centre)
     resampled = "bootstrap samples" if clusters is None else "bootstrap samples of clusters"
@@ -178,15 +180,34 @@ def responsiveness(
 # Who counts, and whether the rating is an anchor
 
 
+def _check_options(
+    unchanged: float | None, anchor_reliability: float | None, sdc: float | None, draws: int, seed: int
+) -> None:
+    whole_number("draws", draws, at_least=100)
+    checked_seed(seed)
+    if unchanged is not None and not _is_number(unchanged):
+        raise ValueError(f"unchanged must be the rating that means no change, a number; got {unchanged!r}")
+    if anchor_reliability is not None and not (_is_number(anchor_reliability) and 0 < anchor_reliability <= 1):
+        raise ValueError(f"anchor_reliability must lie above 0, up to 1; got {anchor_reliability!r}")
+    if sdc is not None and not (_is_number(sdc) and sdc > 0):
+        raise ValueError(f"sdc must be positive, a finite number in the unit of the score; got {sdc!r}")
+
+
+def _is_number(given: object) -> bool:
+    return isinstance(given, Real) and not isinstance(given, bool) and isfinite(given)
+
+
 def _changes(
     change: pd.Series, anchor: pd.Series, before: pd.Series | None, clusters: pd.Series | None
 ) -> tuple[pd.DataFrame, list[str]]:
-    parts = {"change": change, "anchor": same_responses(anchor, change.index, "anchor")}
+    if not isinstance(change, pd.Series):
+        raise ValueError(f"change must be a Series, one number for each person; got {type(change).__name__}")
+    parts = {"change": change, "anchor": same_responses(anchor, change.index, "anchor", one_column=True)}
     if before is not None:
-        parts["before"] = same_responses(before, change.index, "before")
+        parts["before"] = same_responses(before, change.index, "before", one_column=True)
     people = numeric_answers(pd.DataFrame(parts), at_least=2)
     if clusters is not None:
-        people["clusters"] = pd.factorize(same_responses(clusters, change.index, "clusters"))[0]
+        people["clusters"] = pd.factorize(same_responses(clusters, change.index, "clusters", one_column=True))[0]
         people["clusters"] = people["clusters"].where(people["clusters"] >= 0)
     complete = people.dropna()
     left_out = len(people) - len(complete)
@@ -261,7 +282,11 @@ def _statistics(
     cut, auc = _roc(change, improved, weights)
     columns = [predicted, adjusted, cut, auc, of_change.mean / of_change.sd]
     if before is not None:
-        columns.append(of_change.mean / _weighted_moments(before, weights).sd)
+        at_start = _weighted_moments(before, weights).sd
+        # A sample of people who all began alike has no effect size; what is left of its spread is rounding.
+        spread = at_start > 1e-6 * before.std()
+        settled = settled & spread
+        columns.append(of_change.mean / np.where(spread, at_start, np.nan))
     if reliability is not None:
         columns.append(predicted - (0.8 / reliability - 0.5) * of_change.sd * point_biserial * odds)
     return np.stack(columns, axis=1), settled

@@ -56,12 +56,13 @@ LABELS: dict[str, str] = {
     "std_se": "SE (std.)",
     "std_ci_low": "95 % CI low (std.)",
     "std_ci_high": "95 % CI high (std.)",
+    "step_p_after": "p of the step after",
     "dmacs": "dMACS",
     "riv": "RIV",
     "fmi": "FMI",
     "rhat": "R-hat",
 }
-_P_VALUES = {"p", "p_adjusted", "p_scaled", "difference_p", "rmsea_p_close"}
+_P_VALUES = {"p", "p_adjusted", "p_scaled", "difference_p", "step_p_after", "rmsea_p_close"}
 _MISSING = "–"
 _LARGE, _SMALL = 1e6, 5e-7  # beyond these a number is written with an exponent
 
@@ -250,7 +251,11 @@ def _decimals(values: list[Any]) -> int | None:
         return None
     if all(size == round(size) for size in sizes):
         return 0
-    return max([1, *(len(f"{size:.{_most(largest)}f}".rstrip("0").split(".")[1]) for size in sizes)])
+    most = _most(largest)
+    # What is not 0 but rounds to it is no round number.
+    if any(size and not round(size, most) for size in sizes):
+        return most
+    return max([1, *(len(f"{size:.{most}f}".rstrip("0").split(".")[1]) for size in sizes)])
 
 
 def _most(size: float) -> int:

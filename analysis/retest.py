@@ -123,7 +123,7 @@ def retest(scores: pd.DataFrame, *, model: Model = "agreement", missing: Literal
         raise ValueError(f"model must be 'agreement' or 'consistency', got {model!r}")
     if missing != "listwise":
         raise ValueError(f"missing must be 'listwise', got {missing!r}: fill gaps before, or compare fewer occasions")
-    complete, notes = complete_items(scores, at_least=2, people=3)
+    complete, _ = complete_items(scores, at_least=2, people=3)
     squares = _mean_squares(complete)
     table = _icc_table(squares)
     if model == "consistency":
@@ -139,9 +139,8 @@ def retest(scores: pd.DataFrame, *, model: Model = "agreement", missing: Literal
         "error of measurement and smallest detectable change (de Vet et al., 2006), the latter from the SEM of "
         f"{model}; limits of agreement (Bland & Altman, 1986) with exact intervals (Carkeet, 2015). n = {squares.n}.",
         notes=(
-            *notes,
-            f"Whether {headline.name} reaches .70 (Terwee et al., 2007; {headline['estimate']:.2f} here) is read with its "
-            f"interval, {headline['ci_low']:.2f} to {headline['ci_high']:.2f}.",
+            *_lacking(len(scores) - len(complete), len(scores)),
+            _enough(headline),
             *([_few(squares.n)] if squares.n < 50 else []),
             "That people's situation had not changed between the occasions, that the time between them was "
             "right and the conditions alike is taken for granted: no number here can show it.",
@@ -413,6 +412,28 @@ def _limits_of_agreement(scores: pd.DataFrame) -> pd.DataFrame:
         list(rows.values()), index=pd.MultiIndex.from_tuples(rows, names=["first", "second", "statistic"])
     )
     return table.reindex(columns=["estimate", "se", "ci_low", "ci_high", "statistic", "df", "p"]).assign(n=n)
+
+
+def _lacking(left_out: int, people: int) -> tuple[str, ...]:
+    if not left_out:
+        return ()
+    words = "lacks an occasion and is" if left_out == 1 else "lack an occasion and are"
+    return (f"{left_out} of {people} people {words} left out (listwise).",)
+
+
+def _enough(icc: pd.Series) -> str:
+    """Say whether the interval settles that the coefficient is large enough."""
+    low, high = icc["ci_low"], icc["ci_high"]
+    if low >= _ENOUGH:
+        verdict = "lies above .70 as a whole: the coefficient is shown to reach it"
+    elif high < _ENOUGH:
+        verdict = "lies below .70 as a whole: the coefficient is shown not to reach it"
+    else:
+        verdict = "holds .70: whether the coefficient reaches it is not settled"
+    return (
+        f"{icc.name} is {icc['estimate']:.2f}; .70 is asked for (Terwee et al., 2007). Its interval, {low:.2f} to {high:.2f}, "
+        f"{verdict}."
+    )
 
 
 def _level_notes(agreement: pd.DataFrame) -> tuple[str, ...]:

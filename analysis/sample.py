@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from analysis.missing import Moments, normal_moments, numeric_answers
-from analysis.ordinal import MissingAnswers, ordinal_moments, smoothed
+from analysis.ordinal import MissingAnswers, ordinal_moments, refuse_stray_codes, smoothed
 from analysis.sentences import listed
 
 Matrix = NDArray[np.floating[Any]]
@@ -21,6 +21,8 @@ MatrixKind = Literal["pearson", "polychoric"]
 
 # Smallest eigenvalue of a correlation matrix below which it is singular but for rounding.
 _SINGULAR = 1e-10
+# Correlations smaller than this are zero but for rounding.
+_NOTHING = 1e-10
 
 
 def complete_items(items: pd.DataFrame, *, at_least: int = 2, people: int = 3) -> tuple[pd.DataFrame, tuple[str, ...]]:
@@ -42,7 +44,8 @@ def complete_items(items: pd.DataFrame, *, at_least: int = 2, people: int = 3) -
     ------
     ValueError
         Naming the item and the remedy: text, infinite values, an item that nobody answered or that
-        everyone answered alike, a doubled name, too few items, too few complete responses.
+        everyone answered alike, a doubled name, too few items, too few complete responses; a stray code (a 99 for "no
+        answer") among answers that are a few whole numbers.
 
     Examples
     --------
@@ -51,7 +54,9 @@ def complete_items(items: pd.DataFrame, *, at_least: int = 2, people: int = 3) -
     >>> complete_items(answers)[1]
     ('1 of 4 responses has a gap and is left out (listwise).',)
     """
-    complete = numeric_answers(items, at_least=at_least).dropna()
+    numbers = numeric_answers(items, at_least=at_least)
+    refuse_stray_codes(numbers)
+    complete = numbers.dropna()
     if len(complete) < people:
         raise ValueError(
             f"at least {people} responses without a gap are needed, got {len(complete)} "
@@ -162,6 +167,7 @@ def sample_moments(items: pd.DataFrame, *, missing: Missing, at_least: int = 2) 
             notes=notes,
         )
     answers = numeric_answers(items, at_least=at_least).dropna(how="all")
+    refuse_stray_codes(answers)
     moments = normal_moments(answers)
     if not moments.converged:
         raise ValueError(
@@ -259,7 +265,7 @@ def item_correlations(
     ------
     ValueError
         As `sample_moments` or `analysis.ordinal.ordinal_moments`; also for an option that does not go with the
-        matrix, not more people than items, or items of which one repeats others.
+        matrix, not more people than items, items of which one repeats others, or an item that correlates with no other.
 
     Notes
     -----
@@ -297,6 +303,7 @@ def item_correlations(
             f"the correlation matrix is singular: {listed(alike)} repeat each other (one is doubled, or is "
             "the sum of others); leave one of them out"
         )
+    _refuse_uncorrelated(correlations, names)
     return ItemCorrelations(
         matrix="pearson",
         names=names,
@@ -330,6 +337,7 @@ def _polychoric(items: pd.DataFrame, *, missing: Gaps, at_least: int) -> ItemCor
     if n or missing == "listwise":
         _refuse_few_people(n, numbers.shape[1], who)
     moments = ordinal_moments(numbers, missing=way, covariance=False)
+    _refuse_uncorrelated(moments.correlations, numbers.columns)
     correlations, note = smoothed(moments.correlations)
     answers = numbers.dropna() if missing == "listwise" else numbers.dropna(how="all")
     pairs = (
@@ -358,6 +366,21 @@ def _refuse_few_people(n: int, columns: int, who: str) -> None:
         raise ValueError(
             f"factor analysis needs more people than items, got {n} {who} for {columns} "
             "items: use more people or fewer items"
+        )
+
+
+def _refuse_uncorrelated(correlations: Matrix, names: pd.Index) -> None:
+    """Refuse correlations that are exactly zero, as of a balanced design: there is nothing for factors to explain."""
+    linked = (np.abs(correlations) > _NOTHING).sum(axis=0) > 1
+    if not linked.any():
+        raise ValueError(
+            "no two items correlate (all correlations are exactly 0, as in a balanced design): there is nothing that "
+            "factors could explain; use answers of people"
+        )
+    if not linked.all():
+        raise ValueError(
+            f"{listed(names[~linked])} correlate{'s' if (~linked).sum() == 1 else ''} with no other item (exactly 0): "
+            "leave out what shares nothing with the others (`items.drop(columns=…)`)"
         )
 
 

@@ -295,7 +295,11 @@ def test_three_lines_give_a_table_to_paste(found):
     assert table.index.names == ["factor", "item"]
     row = table.loc[("neurotic", "N1")]
     assert row["r_squared"] == pytest.approx(row["estimate"] ** 2)
-    assert row["ci_high"] - row["estimate"] == pytest.approx(1.959964 * row["se"], rel=1e-6)
+    # On the scale of Fisher's z the interval is even.
+    reach = 1.959964 * row["se"] / (1 - row["estimate"] ** 2)
+    assert np.arctanh(row[["ci_low", "ci_high"]].to_numpy(dtype=float)) - np.arctanh(row["estimate"]) == pytest.approx(
+        [-reach, reach], rel=1e-6
+    )
 
 
 def test_the_truth_is_recovered():
@@ -511,6 +515,29 @@ def test_what_is_left_out_is_said(found):
         (TWO, {"identification": "first"}, "identification must be 'variance' or 'marker'"),
         (TWO, {"clusters": COMPLETE["A1"], "estimator": "ML"}, "ML has no standard errors for clusters: use MLR"),
         (TWO, {"clusters": COMPLETE["A1"][:9], "estimator": "MLR"}, "clusters must stand on the index"),
+        (TWO, {"clusters": list(COMPLETE["A1"]), "estimator": "MLR"}, "clusters must be a Series.*got list"),
+        (TWO, {"clusters": list(COMPLETE["A1"])}, "clusters must be a Series"),
+        (
+            TWO,
+            {"clusters": COMPLETE["A1"].set_axis([0] * len(COMPLETE)), "estimator": "MLR"},
+            "labels repeat in the index of clusters",
+        ),
+        (TWO, {"method_factors": "x1"}, "method_factors must map each factor to its items.*got 'x1'"),
+        (TWO, {"correlated_errors": 3}, "correlated_errors needs pairs of two items in a list.*got 3"),
+        (TWO, {"correlated_errors": None}, "correlated_errors needs pairs of two items in a list.*got None"),
+        (TWO, {"correlated_errors": [3]}, "correlated_errors needs pairs of two items.*got 3 in it"),
+        (TWO, {"correlated_errors": [{"E1", "E2"}]}, "correlated_errors needs pairs of two items"),
+        (TWO, {"correlated_errors": {("E1", "E2")}}, "correlated_errors needs pairs of two items"),
+        (TWO, {"bifactor": ""}, "bifactor must be True, False or the name of the general factor, got ''"),
+        (TWO, {"bifactor": 3}, "bifactor must be True, False or the name of the general factor, got 3"),
+        (FIVE, {"second_order": ""}, "a factor's name must be text, got ''"),
+        (FIVE, {"second_order": 3}, "second_order must be the name of a factor.*got 3"),
+        ({"": FIVE["open"]}, {}, "a factor's name must be text, got ''"),
+        ({None: FIVE["open"]}, {}, "a factor's name must be text, got None"),
+        ({1: FIVE["open"], "1": FIVE["agree"]}, {}, "each factor needs a name of its own, got 1 twice"),
+        ({"f": set(FIVE["open"])}, {}, "the factor f needs a list of items, got a set, which has no order"),
+        ({"f": dict.fromkeys(FIVE["open"], 1)}, {}, "the factor f needs a list of items, got a dict"),
+        ({"f": [["O1"], "O2", "O3"]}, {}, r"the factor f needs a list of items, each a name; got \['O1'\] in it"),
     ],
 )
 def test_a_model_that_contradicts_itself_or_the_answers(model, options, words):
@@ -559,7 +586,7 @@ HARD = {
     "nobody": (lambda d: d[:0], "got 0 people for 10 items"),
     "a stray 99": (lambda d: d.assign(E1=d["E1"].where(d.index != 5, 99)), "E1 has the code 99.*blank it"),
     "a stray −9": (lambda d: d.assign(N3=d["N3"].where(d.index > 20, -9)), "N3 has the code -9.*blank it"),
-    "text": (lambda d: d.assign(E1=d["E1"].astype(str)), "E1 hold text"),
+    "text": (lambda d: d.assign(E1=d["E1"].astype(str)), "E1 holds text"),
     "infinite": (lambda d: d.assign(E1=d["E1"].where(d.index != 5, np.inf)), "E1"),
     "no response without a gap": (lambda d: blanked(d, "E1", "E2"), "got 0 people for 10 items"),
 }
@@ -681,3 +708,57 @@ def test_shared_items_have_no_htmt():
     result = confirmatory(DATA["holzinger"], MODELS["holzinger_cross"][0], estimator="ML")
     assert np.isnan(result.discriminant.loc[("visual", "speed"), "htmt"])
     assert np.isfinite(result.discriminant.loc[("visual", "textual"), "htmt"])
+
+
+def two_rows_of_names(answers):
+    return answers.set_axis(pd.MultiIndex.from_product([["wave 1"], answers.columns]), axis=1)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda d: d.to_numpy(), "items must be a DataFrame.*got ndarray"),
+        (lambda d: d.to_dict("list"), "items must be a DataFrame.*got dict"),
+        (lambda d: d["E1"], "items must be a DataFrame.*got Series"),
+        (lambda d: None, "items must be a DataFrame.*got NoneType"),
+        (two_rows_of_names, "items must have one row of column names, got 2: join them"),
+    ],
+)
+def test_answers_that_are_no_table_of_items_are_refused(change, words):
+    with pytest.raises(ValueError, match=words):
+        confirmatory(change(COMPLETE[:300]), TWO)
+
+
+def test_a_factor_that_points_away_from_most_of_its_items_is_named(found):
+    """A1 and E1 are reversed: agree and extravert of bfi point away from what their names say, neurotic does not."""
+    notes = [note for note in found("wlsmv").notes if "load against its first item" in note]
+    assert notes[0].startswith("Most items of agree (A2, A3, A4, A5) load against its first item, A1: a high score on")
+    assert notes[0].endswith("mean a high A1. Turn the reversed items, or put another item first.")
+    assert not any("neurotic" in note for note in notes)
+    turned = confirmatory(COMPLETE[:300], {"agree": ["A2", "A1", "A3", "A4", "A5"]})
+    assert not any("load against its first item" in note for note in turned.notes)
+
+
+def test_fewer_clusters_than_parameters_are_said():
+    clusters = pd.Series(np.arange(300) % 25)
+    fitted = confirmatory(COMPLETE[:300], TWO, estimator="MLR", clusters=clusters)
+    assert any("There are fewer clusters (25) than parameters (31)" in note for note in fitted.notes)
+    one = confirmatory(COMPLETE[:300], {"f": FIVE["neurotic"]}, estimator="MLR", clusters=clusters)
+    assert not any("than parameters" in note for note in one.notes)
+
+
+def test_htmt_that_divides_by_nothing_is_left_undefined_and_said():
+    """Two items of a factor do not correlate at all: their geometric mean with any other correlation is 0."""
+    answers = DATA["holzinger"].copy()
+    x1, x2 = answers["x1"] - answers["x1"].mean(), answers["x2"] - answers["x2"].mean()
+    answers["x2"] = x2 - x1 * (x1 @ x2) / (x1 @ x1)
+    result = confirmatory(answers, THREE, estimator="ML")
+    table = result.discriminant
+    assert np.isnan(table.loc[[("visual", "textual"), ("visual", "speed")], "htmt2"]).all()
+    assert np.isfinite(table.loc[("textual", "speed"), "htmt2"])
+    assert np.isfinite(table["htmt"]).all()
+    notes = [note for note in result.notes if "is undefined for" in note]
+    assert notes == [
+        "`htmt2` is undefined for visual and textual; visual and speed: items of a factor do not correlate, and it divides "
+        "by these correlations."
+    ]

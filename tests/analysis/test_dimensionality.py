@@ -3,6 +3,7 @@
 Oracles: tests/oracles/exploratory.R (Pearson) and exploratory_ordinal.R (polychoric correlations of lavaan 0.6.14).
 """
 
+import itertools
 import json
 from pathlib import Path
 
@@ -247,10 +248,40 @@ def test_hull_is_left_out_with_few_items_and_that_is_said():
 
 
 def test_random_data_without_polychoric_correlations_are_said_to_be_too_few():
-    # Two yes and two no each: three shuffles in four make two items alike or opposite.
-    items = pd.DataFrame([[1, 1, 1], [1, 0, 0], [0, 1, 0], [0, 0, 1]], columns=list("abc"))
+    # Seven shuffles in nine make two items tell all of each other.
+    items = pd.DataFrame({"a": [1, 1, 0, 0], "b": [1, 0, 1, 0], "c": [1, 3, 3, 2]})
     with pytest.raises(ValueError, match="random data sets of 4 people have no polychoric"):
         parallel_analysis(items, matrix="polychoric", draws=5)
+
+
+@pytest.mark.parametrize("matrix", ["pearson", "polychoric"])
+@pytest.mark.parametrize("analysis", [suitability, parallel_analysis])
+def test_items_of_a_balanced_design_share_nothing_and_are_refused(analysis, matrix):
+    design = pd.DataFrame(list(itertools.product([1, 2, 3], repeat=4)), columns=list("abcd"))
+    with pytest.raises(ValueError, match="no two items correlate"):
+        analysis(design, matrix=matrix)
+    # Two items beside c that correlate: c and d still share nothing.
+    with pytest.raises(ValueError, match="c, d correlate with no other item"):
+        analysis(design.assign(b=design["a"] + design["b"]), matrix=matrix)
+
+
+@pytest.mark.parametrize("analysis", [suitability, parallel_analysis])
+@pytest.mark.parametrize("missing", ["listwise", "ml"])
+def test_a_stray_code_is_refused_and_a_continuous_outlier_is_not(analysis, missing):
+    items = COMPLETE.iloc[:, :5].astype(float)
+    items.iloc[0, 0] = 99
+    with pytest.raises(ValueError, match=r"A1 has the code 99 \(given by 1 of"):
+        analysis(items, missing=missing)
+    analysis(items + np.random.default_rng(1).normal(size=items.shape), missing=missing)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [({"draws": 2.5}, "draws must be a whole number, got 2.5"), ({"seed": None}, "seed must be a whole number")],
+)
+def test_counts_and_seeds_are_whole_numbers(options, words):
+    with pytest.raises(ValueError, match=words):
+        parallel_analysis(ITEMS, **options)
 
 
 @pytest.mark.parametrize("missing", ["listwise", "pairwise"])

@@ -3,6 +3,7 @@
 Oracles: tests/oracles/exploratory.R, missing.R and, on polychoric correlations of lavaan, exploratory_ordinal.R.
 """
 
+import itertools
 import json
 from pathlib import Path
 
@@ -165,7 +166,7 @@ ITEMS = DATA["sparse"].iloc[:, :5]
         (ITEMS.assign(s2=4), "alike on s2: an item without variance"),
         (ITEMS.assign(s6=ITEMS["s1"]), "singular: s1, s6 repeat each other"),
         (ITEMS.assign(s6=ITEMS["s1"] + ITEMS["s2"]), "singular: s1, s2, s6 repeat each other"),
-        (ITEMS.assign(s2="agree"), "s2 hold text"),
+        (ITEMS.assign(s2="agree"), "s2 holds text"),
         (ITEMS.assign(s2=np.nan), "nobody answered s2"),
     ],
 )
@@ -183,11 +184,23 @@ def test_refusals_name_the_item_and_the_remedy(analysis, items, message):
         ({"n_factors": 1, "rotation": "quartimin"}, "rotation must be one of"),
         ({"n_factors": 1, "scores": "bartlett"}, "scores must be one of"),
         ({"n_factors": 1, "starts": 0}, "starts must be at least 1"),
+        ({"n_factors": 1, "starts": "many"}, "starts must be a whole number, got 'many'"),
+        ({"n_factors": 1.0}, "n_factors must be a whole number, got 1.0"),
+        ({"n_factors": 1, "seed": -1}, "seed must be at least 0, got -1"),
     ],
 )
 def test_impossible_options_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
         exploratory(ITEMS, **options)
+
+
+@pytest.mark.parametrize("find", [exploratory, schmid_leiman, loading_intervals])
+def test_items_that_share_nothing_and_stray_codes_are_refused(find):
+    design = pd.DataFrame(list(itertools.product([1, 2], repeat=6)), columns=list("abcdef"))
+    with pytest.raises(ValueError, match="no two items correlate"):
+        find(design, n_factors=2)
+    with pytest.raises(ValueError, match="b has the code 99"):
+        find(design.assign(b=[99, *design["b"][1:]]), n_factors=2)
 
 
 def heywood() -> pd.DataFrame:
@@ -517,6 +530,28 @@ def test_resampling_by_counts_is_resampling_of_rows():
     np.testing.assert_allclose(found, expected, atol=1e-12)
 
 
+def test_singular_resamples_are_left_out_and_the_others_are_as_alone():
+    from analysis.exploratory import _like
+
+    whole = np.full((5, 5), 0.5) + 0.5 * np.eye(5)
+    pattern = np.full((5, 1), np.sqrt(0.5))
+    # All ones: no matrix that can be inverted.
+    patterns, phis = _like(np.array([whole, np.ones((5, 5)), whole]), "minres", "none", pattern)
+    np.testing.assert_allclose(patterns, [pattern, pattern], atol=1e-6)
+    assert phis.shape == (2, 1, 1)
+    nothing = _like(np.ones((2, 5, 5)), "minres", "none", pattern)
+    assert [len(part) for part in nothing] == [0, 0]
+
+
+def test_resamples_without_a_solution_are_counted():
+    rng = np.random.default_rng(1)
+    items = pd.DataFrame(np.repeat(rng.normal(size=(200, 2)), 3, axis=1) + rng.normal(size=(200, 6))).add_prefix("x")
+    # Six people far from all others on all items leave hardly anything but one direction.
+    items.iloc[3:9] = 300.0
+    with pytest.raises(ValueError, match="of 100 resampled data sets gave a solution of 2 factors"):
+        loading_intervals(items, n_factors=2, draws=100)
+
+
 def test_teams_that_think_alike_widen_the_intervals():
     rng = np.random.default_rng(5)
     teams = np.repeat(np.arange(40), 10)
@@ -541,7 +576,7 @@ def test_polychoric_intervals_resample_the_answers():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"draws": 10}, "draws must be at least 100 for an interval, got 10"),
+        ({"draws": 10}, "draws must be at least 100, got 10"),
         ({"n_factors": 9}, "n_factors must be between 1 and"),
         ({"starts": 0}, "starts must be at least 1"),
         ({"matrix": "spearman"}, "matrix must be 'pearson' or 'polychoric', got 'spearman'"),
@@ -588,7 +623,7 @@ def test_smoothed_polychoric_correlations_are_said_to_be():
         (ITEMS.iloc[[0, 1, 2, 4, 7]], "more people than items, got 5 complete responses for 5 items"),
         (ITEMS.assign(s2=4), "alike on s2: an item without variance"),
         (ITEMS.assign(s6=ITEMS["s1"]), "s1 and s6.* is perfect"),
-        (ITEMS.assign(s2="agree"), "s2 hold text"),
+        (ITEMS.assign(s2="agree"), "s2 holds text"),
         (ITEMS.assign(s2=ITEMS["s2"].replace(1, 99)), "s2 has the code 99"),
         (ITEMS.assign(s2=ITEMS["s2"] + 0.5), "s2 has answers that are not whole numbers"),
     ],

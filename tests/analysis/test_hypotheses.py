@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from analysis.confirmatory import confirmatory
 from analysis.groups import compare_groups
 from analysis.hypotheses import (
     PWIQ_GROUP_HYPOTHESES,
@@ -16,6 +17,7 @@ from analysis.hypotheses import (
     hypothesis_tests,
     known_groups,
 )
+from analysis.invariance import invariance
 from analysis.measurement_properties import Finding, measurement_properties
 from analysis.reliability import reliability
 from analysis.responsiveness import responsiveness
@@ -187,10 +189,28 @@ def test_hypotheses_of_the_draft_name_scores_of_the_instrument():
         ({"hypotheses": [expect(first="x", second="y")]}, "no column x, y"),
         ({"correlation": "kendall"}, "'pearson' or 'spearman', got 'kendall'"),
         ({"reliabilities": {"a": 1.2}}, r"out of range: a \(1.2\)"),
+        ({"reliabilities": {"a": np.nan}}, r"out of range: a \(nan\)"),
+        ({"reliabilities": {"a": "x"}}, r"out of range: a \(x\)"),
+        ({"reliabilities": 0.5}, "reliabilities must map scores to numbers.*got 0.5"),
+        ({"reliabilities": {"a": 0.8, "bb": 0.8}}, "reliabilities of unknown scores: bb"),
+        ({"reliabilities": pd.Series([0.8, 0.9], index=["a", "a"])}, "name a score twice"),
+        ({"hypotheses": expect()}, r"a single Hypothesis: put it in brackets"),
+        ({"hypotheses": "h"}, "must be a list of Hypothesis, got str"),
+        ({"hypotheses": None}, "must be a list of Hypothesis, got NoneType"),
+        ({"hypotheses": [expect(), "h"]}, "got 'h' in it"),
+        ({"hypotheses": list(PWIQ_GROUP_HYPOTHESES)}, r"list of Hypothesis, got GroupHypothesis\("),
+        ({"scores": correlated(0.5).to_numpy()}, "scores must be a DataFrame"),
+        ({"clusters": [1] * 100}, "clusters must be a Series with the same index as the scores.*got list"),
+        ({"clusters": correlated(0.5)}, "clusters must be a Series.*got DataFrame"),
+        ({"clusters": pd.Series(1, index=[0] * 100)}, r"labels repeat in the index of clusters \(0\)"),
+        (
+            {"scores": pd.concat([correlated(0.5)] * 2), "clusters": CLUSTER},
+            r"labels repeat.*of the scores \(0, 1, .*…",
+        ),
         ({"scores": correlated(0.5).assign(b=3.0)}, "have the same b"),
         ({"scores": correlated(0.5).assign(b=lambda d: 2 * d["a"])}, "copies of each other"),
         ({"scores": correlated(0.5).iloc[:9]}, "9 people have both a and b; at least 10"),
-        ({"scores": correlated(0.5).assign(b="x")}, "b hold text"),
+        ({"scores": correlated(0.5).assign(b="x")}, "b holds text"),
         ({"clusters": pd.Series(1, index=range(50))}, "clusters must have the index of the scores"),
         ({"clusters": pd.Series(np.arange(100) % 3)}, "at least 5 clusters are needed, got 3"),
         (
@@ -216,6 +236,12 @@ def test_hypotheses_that_cannot_be_tested_are_refused(keywords, said):
         ({"threshold": (0.1, 0.2)}, "'between' takes two thresholds"),
         ({"threshold": 1.5}, "between −1 and 1"),
         ({"expected": "between", "threshold": (0.5, 0.1)}, "in order"),
+        ({"expected": "between", "threshold": (0.1, 0.2, 0.3)}, "'between' takes two thresholds"),
+        ({"expected": "between", "threshold": (0.1, "x")}, "must be numbers between −1 and 1"),
+        ({"threshold": "x"}, "must be numbers between −1 and 1, got 'x'"),
+        ({"threshold": np.nan}, "must be numbers between −1 and 1, got nan"),
+        ({"threshold": None}, "must be numbers between −1 and 1, got None"),
+        ({"threshold": True}, "must be numbers between −1 and 1, got True"),
     ],
 )
 def test_contradictory_hypotheses_are_refused(keywords, said):
@@ -286,6 +312,37 @@ def test_known_groups_that_cannot_be_tested_are_refused():
         known_groups(scores, group, [group_expectation()], method="ordinal")
 
 
+@pytest.mark.parametrize(
+    ("keywords", "said"),
+    [
+        ({"at_least": np.nan}, "at_least must be an effect size, a number of 0 or more; got nan"),
+        ({"at_least": "x"}, "at_least must be an effect size.*got 'x'"),
+        ({"at_least": np.inf}, "at_least must be an effect size.*got inf"),
+        ({"lower": "x"}, "higher and lower must be two groups, got 'x' for both"),
+    ],
+)
+def test_contradictory_group_hypotheses_are_refused(keywords, said):
+    with pytest.raises(ValueError, match=said):
+        group_expectation(**keywords)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda scores, group: (scores, group, group_expectation()), "a single GroupHypothesis: put it in brackets"),
+        (lambda scores, group: (scores, group, [expect()]), r"list of GroupHypothesis, got Hypothesis\("),
+        (lambda scores, group: (scores, list(group), [group_expectation()]), "groups must be a Series.*got list"),
+        (lambda scores, group: (scores, None, [group_expectation()]), "groups must be a Series.*got NoneType"),
+        (lambda scores, group: (scores, group.to_frame(), [group_expectation()]), "groups must be a Series.*got DataF"),
+        (lambda scores, group: (scores.to_numpy(), group, [group_expectation()]), "scores must be a DataFrame"),
+    ],
+)
+def test_known_groups_of_the_wrong_kind_are_refused(change, said):
+    group, scores = groups_and_scores()
+    with pytest.raises(ValueError, match=said):
+        known_groups(*change(scores, group))
+
+
 # Properties
 
 
@@ -353,7 +410,38 @@ def test_results_are_rated_by_the_criteria():
     assert "no minimal important change is known" in without.loc["measurement error", "finding"]
 
 
+def test_confirmatory_and_invariance_results_are_rated():
+    rng = np.random.default_rng(5)
+    items = pd.DataFrame(rng.normal(size=(400, 1)) + rng.normal(size=(400, 4)), columns=list("abcd"))
+    group = pd.Series(np.repeat(["east", "west"], 200))
+    model = {"trust": list("abcd")}
+    fitted = confirmatory(items, model, estimator="ML")
+    given = {"structural_validity": fitted, "internal_consistency": reliability(items)}
+    found = measurement_properties(
+        **given, cross_cultural_validity=invariance(items, group, model, estimator="ML")
+    ).table
+    by_fit = measurement_properties(structural_validity=fitted.fit).table
+    pd.testing.assert_series_equal(found.loc["structural validity"], by_fit.loc["structural validity"])
+    # A confirmatory result is what makes alpha readable.
+    assert found["rating"].iloc[[1, 2, 3]].tolist() == ["+", "+", "+"]
+    row = "cross-cultural validity / measurement invariance"
+    assert "equality of not rejected: metric, scalar, strict. A difference" in found.loc[row, "finding"]
+    shifted = items.assign(a=items["a"] + (group == "west"))
+    for partial in (False, True):
+        unequal = invariance(shifted, group, model, estimator="ML", partial=partial)
+        found = measurement_properties(cross_cultural_validity=unequal).table.loc[row]
+        assert found["rating"] == "−"
+        assert "rejected: scalar" in found["finding"]
+
+
 def test_results_of_another_property_are_refused():
+    fitted = reliability(pd.DataFrame(np.random.default_rng(1).normal(size=(50, 3)), columns=list("abc")) + 1)
+    with pytest.raises(
+        ValueError, match="from a Reliability: give a Finding, the result of `confirmatory`, or its `fit`"
+    ):
+        measurement_properties(structural_validity=fitted)
+    with pytest.raises(ValueError, match="give a Finding or the result of `invariance`"):
+        measurement_properties(cross_cultural_validity=fitted)
     with pytest.raises(ValueError, match="responsiveness cannot be rated from a HypothesisTests: give a Finding"):
         measurement_properties(responsiveness=hypothesis_tests(correlated(0.5), [expect()]))
     with pytest.raises(ValueError, match="needs a Series with cfi"):

@@ -468,6 +468,10 @@ def test_pooling_an_analysis_refuses_what_cannot_be_pooled(filled: Imputed) -> N
         pooled(lambda frame: compare_groups(frame, groups), filled)
     pairs = pooled(lambda frame: compare_groups(frame, groups), filled, table="pairwise")
     assert len(pairs.table) == 12
+    with pytest.raises(ValueError, match=r"fit indices and tests of fit cannot be pooled by Rubin's rules.*'loadings'"):
+        pooled(means, filled, table="fit")
+    with pytest.raises(ValueError, match=r"must return a Result, got DataFrame: pool numbers of your own with `pool"):
+        pooled(lambda frame: frame.describe(), filled)  # type: ignore[arg-type,return-value]
     with pytest.raises(ValueError, match="returns no table 'other'"):
         pooled(means, filled, table="other")
     with pytest.raises(ValueError, match="scale must be one of identity"):
@@ -496,7 +500,7 @@ def refused() -> dict[str, tuple[pd.DataFrame, dict[str, Any], str]]:
         "never together": (never, {}, "nobody answered both of a with b"),
         "too few": (few, {}, r"at least 13 people .* d \(1[0-2]\)"),
         "more items than people": (some_gaps(8, 2), {}, "from 3 predictors, at least 13 people"),
-        "text": (data.assign(d="yes"), {}, "d hold text"),
+        "text": (data.assign(d="yes"), {}, "d holds text"),
         "no rows": (data.iloc[:0], {}, "no answer is missing|there is nothing to impute"),
         "one draw": (data, {"draws": 1}, "draws must be at least 2"),
         "one round": (data, {"iterations": 1}, "iterations must be at least 2"),

@@ -151,7 +151,7 @@ def test_verdicts_follow_holm(ladders):
     assert table["verdict"].tolist() == ["reference", "not rejected", "rejected", "not judged", "not judged"]
     np.testing.assert_allclose(table["delta_cfi"].iloc[1:], np.diff(table["cfi_scaled"]))
     np.testing.assert_allclose(table["delta_rmsea"].iloc[1:], np.diff(table["rmsea_scaled"]))
-    np.testing.assert_allclose(table["delta_srmr"].iloc[1:], np.diff(table["srmr"]))
+    np.testing.assert_allclose(table["delta_srmr"].iloc[1:], np.diff(table["srmr"]), atol=1e-8)
 
 
 def test_cut_offs_stand_beside_and_say_whose_they_are(ladders):
@@ -174,14 +174,16 @@ def partial():
 def test_partial_invariance_lets_go_what_was_moved(partial):
     """In the simulated waves one item alone, w3, became easier."""
     assert partial.released.index.tolist() == [("intercepts (partial)", "w3 ~ 1")]
+    assert partial.released.columns.tolist() == ["block", "statistic", "change", "step_p_after"]
     row = partial.released.iloc[0]
+    assert row["block"] == "wave 2"
     assert row["statistic"] > stats.chi2.isf(0.001, 1)
     # .4 standard deviations of the answers behind the item, in units of its residual.
     assert row["change"] == pytest.approx(0.4 / np.sqrt(1 - 0.7**2), rel=0.35)
     table = partial.table
     assert table.loc["intercepts", "verdict"] == "rejected"
     assert table.loc["intercepts (partial)", "verdict"] == "not rejected"
-    assert table.loc["intercepts (partial)", "difference_p"] == row["p"]
+    assert table.loc["intercepts (partial)", "difference_p"] == row["step_p_after"]
     assert np.isnan(table.loc["intercepts (partial)", "p_adjusted"])
     # What follows is compared with the partial model and keeps what it let go.
     assert table.loc["residuals", "verdict"] == "not rejected"
@@ -191,6 +193,7 @@ def test_partial_invariance_lets_go_what_was_moved(partial):
     )
     assert "w3 ~ 1 [wave 2]" in partial.parameters.index
     assert any("second sample" in note for note in partial.notes)
+    assert not any("not judged" in note for note in partial.notes)
 
 
 def test_what_has_lost_its_unit_is_released_with_it():
@@ -213,6 +216,7 @@ def test_what_has_lost_its_unit_is_released_with_it():
     assert table.loc["residuals", "difference_df"] == 4
     own = [name for name in result.parameters.index if name.endswith("[b]")]
     assert {"f =~ x [b]", "x|t1 [b]", "x|t4 [b]"} <= set(own)
+    assert not any("not judged" in note for note in result.notes)
     assert "x ~ 1 [b]" not in own
 
 
@@ -351,9 +355,11 @@ def test_who_is_left_out_is_noted():
     result = invariance(answers, group, {"f": list(answers)})
     assert "3 of 500 responses have no group and are left out." in result.notes
     assert "7 of 497 responses have a gap and are left out (listwise)." in result.notes
-    assert "0 240, 1 250" in result.method
+    assert "group 0: n = 240, group 1: n = 250;" in result.method
     everyone = invariance(answers, group, {"f": list(answers)}, estimator="MLR", missing="fiml")
-    assert "0 247, 1 250" in everyone.method
+    assert "group 0: n = 247, group 1: n = 250;" in everyone.method
+    assert not any("missing at random" in note for note in result.notes)
+    assert any(note.startswith("0.2 % of the answers were missing; full-inf") for note in everyone.notes)
     answers.iloc[3] = np.nan
     fewer = invariance(answers, group, {"f": list(answers)}, estimator="ML", missing="fiml")
     assert "1 of 497 responses have no answer at all and are left out." in fewer.notes
@@ -365,6 +371,15 @@ def test_waves_use_linked_people_or_everyone():
     linked = over_time(dropped)
     assert any(note.startswith("100 of 400 people did not answer in full in every wave") for note in linked.notes)
     assert "300 people in 2 waves" in linked.method
+    # Who answered in full in no wave counts among the people, too.
+    gaps = dropped.copy()
+    gaps.loc[gaps["person"].isin([7, 200, 201]), "w2"] = np.nan
+    partly = over_time(gaps)
+    assert any(note.startswith("102 of 400 people did not answer in full in every wave") for note in partly.notes)
+    gaps.loc[gaps["person"] == 200, WAVE] = np.nan
+    silent = over_time(gaps, estimator="MLR", missing="fiml")
+    assert "1 of 400 people gave no answer at all and are left out." in silent.notes
+    assert "299 of 399 people answered in every wave; all 399 are used." in silent.notes
     everyone = over_time(dropped, estimator="MLR", missing="fiml")
     assert "300 of 400 people answered in every wave; all 400 are used." in everyone.notes
     # The order of the responses is of no matter: people are matched by name.
@@ -372,11 +387,70 @@ def test_waves_use_linked_people_or_everyone():
     np.testing.assert_allclose(over_time(mixed).table["chisq"], linked.table["chisq"], rtol=1e-9)
 
 
+@pytest.mark.parametrize("options", [{}, {"estimator": "MLR"}])
+def test_waves_of_strangers_are_asked_about(options):
+    data = long("invariance_waves")
+    assert not any("same people" in note for note in over_time(data, **options).notes)
+    mixed = np.random.default_rng(1).permutation(400)
+    strangers = data.assign(person=np.where(data["wave"] == "wave 2", mixed[data["person"]], data["person"]))
+    (note,) = [note for note in over_time(strangers, **options).notes if "same people" in note]
+    assert "(f, wave 1 and wave 2) between waves: are these the same people? `people` must be ids" in note
+    # Turned answers turn the factor of a wave, not the people.
+    turned = data.copy()
+    turned.loc[turned["wave"] == "wave 2", WAVE] = 4 - turned.loc[turned["wave"] == "wave 2", WAVE]
+    assert not any("same people" in note for note in over_time(turned, **options).notes)
+
+
 def test_a_factor_of_two_items_beside_others_and_small_groups():
     answers, group = simulated(np.random.default_rng(14), 60, items=5, cuts=(-0.6, 0.4))
     result = invariance(answers, group, {"f": ["i0", "i1", "i2"], "g": ["i3", "i4"]})
     assert result.table.loc["configural", "df"] == 2 * 4
-    assert any("Fewer than 100 people in 0, 1" in note for note in result.notes)
+    assert any("Fewer than 100 people in group 0, group 1" in note for note in result.notes)
+    assert not any("Fewer people than parameters" in note for note in result.notes)
+
+
+def test_fewer_people_than_parameters_is_noted():
+    """Twelve items of one factor have 3 × 12 means, loadings and residuals in each group."""
+    answers, group = simulated(np.random.default_rng(15), 40, items=12)
+    answers, group = answers.iloc[:75], group.iloc[:75]
+    result = invariance(answers, group, {"f": list(answers)}, estimator="ML")
+    note = next(note for note in result.notes if note.startswith("Fewer people than parameters"))
+    assert "(36 in the configural model) in group 1 (n = 35):" in note
+
+
+def test_groups_that_are_numbers_are_called_by_their_kind():
+    answers, group = simulated(np.random.default_rng(16), 120, items=3)
+    model = {"f": list(answers)}
+    named = invariance(answers, (group + 1).astype(float).rename("gender"), model, estimator="ML")
+    assert named.title == "Measurement invariance over groups (gender 1, gender 2)"
+    assert "gender 1: n = 120, gender 2: n = 120;" in named.method
+    assert "f ~ 1 [gender 2]" in named.parameters.index
+    words = invariance(answers, group.map({0: "peers", 1: "2"}).rename("role"), model, estimator="ML")
+    assert words.title == "Measurement invariance over groups (peers, 2)"
+
+
+def test_differences_that_are_rounding_are_nought(ladders):
+    """Without degrees of freedom a step has no differences; equal thresholds leave the correlations' SRMR as it was."""
+    deltas = ["delta_cfi", "delta_rmsea", "delta_srmr"]
+    assert ladders("three").table.loc["thresholds", deltas].isna().all()
+    assert ladders("wlsmv").table.loc["thresholds", "delta_srmr"] == 0
+    changes = pd.concat([ladders(name).table[deltas].stack() for name in ("ml", "wlsmv", "three", "binary")])
+    assert not ((changes != 0) & (changes.abs() < 1e-8)).any()
+
+
+def test_a_scaled_chi_square_that_falls_is_explained(ladders):
+    for name in ("ml", "mlr", "wlsmv", "groups", "waves"):
+        table = ladders(name).table
+        falls = "chisq_scaled" in table and bool((table["chisq_scaled"].diff() < 0).any())
+        assert falls == any("need not rise" in note for note in ladders(name).notes), name
+    assert (ladders("wlsmv").table["chisq_scaled"].diff() < 0).any()
+
+
+def test_later_steps_that_are_not_judged_are_named(ladders):
+    assert any(note.startswith("After loadings was rejected, later steps are not") for note in ladders("wlsmv").notes)
+    assert not any("not judged" in note for note in ladders("waves").notes) or "not judged" in set(
+        ladders("waves").table["verdict"]
+    )
 
 
 def refused(says, items, group, model, error=ValueError, **options):
@@ -400,13 +474,14 @@ def test_bad_input_is_a_clear_sentence():
     refused(["a name that no item has", "i3"], answers, group, {"i3": ["i0", "i1", "i2"], "g": ["i3", "i4", "i5"]})
     refused(["at least 3 items", "too few: f"], answers, group, {"f": ["i0", "i1"]})
     refused(["at least 3 items", "too few: g"], answers, group, {"f": ["i0", "i1"], "g": ["i2"]})
-    refused(["at least 2 groups", "got 0"], answers, group * 0, model)
+    refused(["at least 2 groups", "got group 0"], answers, group * 0, model)
     refused(["groups must be a Series on the index"], answers, group.iloc[:-1], model)
     refused(["groups must be a Series on the index"], answers, group.to_numpy(), model)
     refused(["people must be a Series on the index"], answers, group, model, people=pd.Series(range(3)))
     refused(["twice", "reset_index"], answers.set_axis([0] * 200), group.set_axis([0] * 200), model)
     refused(["differ in type", "1, '1'"], answers, group.astype(object).where(group == 0, "1").replace(0, 1), model)
-    refused(["at least 30 people", "1 has 20"], answers.iloc[:120], group.iloc[:120], model)
+    refused(["items must be a DataFrame with one column an item"], answers.to_numpy(), group, model)
+    refused(["at least 30 people", "group 1 has 20"], answers.iloc[:120], group.iloc[:120], model)
 
 
 def test_bad_answers_are_a_clear_sentence():
@@ -421,7 +496,7 @@ def test_bad_answers_are_a_clear_sentence():
     refused(["i0", "whole numbers"], answers.assign(i0=answers["i0"] + 0.5), group, model)
     constant = answers.assign(i4=answers["i4"].where(group == 0, 2))
     refused(["share too few answers to i4", "leave the item out"], constant, group, model)
-    refused(["without variance", "i4 in 1"], constant, group, model, estimator="ML")
+    refused(["without variance", "i4 in group 1"], constant, group, model, estimator="ML")
     refused(["i5"], answers.assign(i5=np.nan), group, model)
     doubled = answers.assign(i5=answers["i0"])
     refused(["i0", "i5"], doubled, group, model)

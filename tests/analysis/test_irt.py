@@ -354,7 +354,7 @@ def test_bad_answers_are_refused_in_words(known):
     items = known[0].iloc[:400]
     cases = {
         "at least 3 items": items[["i0", "i1"]],
-        "i1 hold text": items.assign(i1="often"),
+        "i1 holds text": items.assign(i1="often"),
         "i1 has the code 99 .* far from its other codes 1 to 5": items.assign(i1=items["i1"].mask(items.index < 3, 99)),
         "i1 has answers that are not whole numbers": items.assign(i1=items["i1"] + 0.5),
         "everyone who answered i1 chose the same": items.assign(i1=3),
@@ -369,7 +369,9 @@ def test_bad_answers_are_refused_in_words(known):
     with pytest.raises(ValueError, match="i0, twin"):
         graded_response(items.assign(twin=items["i0"]))
     for options, words in (
-        ({"quadrature": 11}, "at least 31 points, got 11"),
+        ({"quadrature": 11}, "quadrature must be at least 31, got 11"),
+        ({"quadrature": 10**6}, "quadrature must be at most 501, got 1000000"),
+        ({"quadrature": 61.0}, "quadrature must be a whole number"),
         ({"tolerance": 1.0}, "tolerance must lie"),
         ({"missing": "mean"}, "'fiml' or 'listwise'"),
     ):
@@ -480,6 +482,36 @@ def test_one_item_of_eight_that_differs_is_found_and_what_it_does_to_the_score()
     assert "Jodoin" in " ".join(found.notes)
 
 
+def test_negligible_differences_of_many_people_leave_the_items_among_the_anchors():
+    """Agreeableness of 2,800 men and women: every item differs significantly, none by more than 1 % of R²."""
+    data = pd.read_csv(ORACLES / "data" / "bfi_people.csv")
+    items = data[["A1", "A2", "A3", "A4", "A5"]].assign(A1=7 - data["A1"])
+    found = item_functioning(items, data["gender"])
+    assert found.table["flagged"].all()
+    assert found.table["effect_size"].max() < 0.01
+    assert found.table["verdict"].str.endswith("negligible").all()
+    assert found.anchors == tuple(items.columns)
+    assert any("Flagged but kept among the anchors" in note and "0.035" in note for note in found.notes)
+    pd.testing.assert_frame_equal(found.table, item_functioning(items, data["gender"], anchors="all").table)
+    # By significance alone all are set apart but the one that differs least.
+    strict = item_functioning(items, data["gender"], least_effect=0)
+    assert len(strict.anchors) == 1
+    (note,) = (note for note in strict.notes if note.startswith("All 5 items differ"))
+    assert f"{strict.anchors[0]}, which differs least" in note
+    assert not any("kept among the anchors" in note for note in strict.notes)
+
+
+def test_an_item_is_set_apart_only_if_its_difference_has_the_size():
+    items, group = two_groups(1, 500, impact=0.5, shift=1.0)
+    apart = item_functioning(items, group)
+    effect = apart.table.loc["i0", "effect_size"]
+    assert effect > 0.035
+    assert "i0" not in apart.anchors
+    kept = item_functioning(items, group, least_effect=effect + 0.05)
+    assert kept.anchors == tuple(items.columns)
+    assert any("kept among the anchors" in note and "i0" in note for note in kept.notes)
+
+
 def test_the_difference_in_score_is_that_of_the_true_curves():
     """Over five draws, whose mean has a standard error of .06 (log odds) and .035 (score)."""
     odds, signed = [], []
@@ -576,6 +608,7 @@ def test_bad_groups_and_options_are_refused_in_words():
         ({"matching": "rest"}, "'trait' or 'total'"),
         ({"method": "mantel"}, "'logistic'"),
         ({"alpha": 0}, "between 0 and 1"),
+        ({"least_effect": 1}, "least_effect must be a change of R² from 0 to below 1"),
         ({"reference": "them"}, "is no group"),
     ]
     for change, words in cases:

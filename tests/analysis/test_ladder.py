@@ -108,3 +108,8 @@ def test_what_becomes_equal_starts_at_the_first_blocks_value():
     own = ladder()
     known = own.known(["f =~ u [one]", "f =~ u [two]"], [0.7, 0.5])
     assert known == {"f =~ u [one]": 0.7, "f =~ u [two]": 0.5, "f =~ u": 0.7}
+
+
+def test_what_is_let_go_starts_at_the_value_in_common():
+    known = ladder(blocks=("one", "two")).known(["f =~ u", "f ~ 1 [two]"], [0.7, 0.5])
+    assert known == {"f =~ u [one]": 0.7, "f =~ u [two]": 0.7, "f =~ u": 0.7, "f ~ 1 [two]": 0.5}

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from analysis import least_squares
 from analysis.least_squares import difference_test, fit_independence, fit_least_squares, modification_indices
 from analysis.ordinal import ordinal_moments
 from analysis.score_tests import Element
@@ -242,6 +243,32 @@ def refused(*args, says, error=FitError, **options):
         fit_least_squares(*args, **options)
     for words in says:
         assert words in str(raised.value)
+
+
+def test_a_loading_that_ran_away_is_named():
+    """Weak items and few people: one item is the factor, at any size, and the others have nothing to tell."""
+    rng = np.random.default_rng(1)
+    behind = rng.normal(size=(80, 1)) * 0.4 + rng.normal(size=(80, 5))
+    moments = [ordinal_moments(pd.DataFrame(np.digitize(behind, [0.2, 0.9]), columns=list("abcde")))]
+    refused(moments, written(moments, {"f": list("abcde")}), says=["did not converge (ran away: f =~ e 1 is at 3"])
+
+
+def test_a_search_that_runs_away_starts_again_from_the_other_weights(monkeypatch, fits):
+    """Where the first search fails, the second one finds the same place; where both fail, the first failure is told."""
+    fit, calls = fits["free"], []
+    search = least_squares._minimised
+
+    def first_fails(problem, parameters):
+        calls.append(float(problem.weight[0][0]))
+        if len(calls) == 1:
+            raise FitError("ran away")
+        return search(problem, parameters)
+
+    monkeypatch.setattr(least_squares, "_minimised", first_fails)
+    again = fit_least_squares(fit.moments, fit.model)
+    assert len(calls) == 3
+    assert calls[0] == calls[2] != calls[1] == 1
+    np.testing.assert_allclose(again.parameters, fit.parameters, atol=1e-6)
 
 
 def test_what_cannot_be_fitted_is_said(fits):

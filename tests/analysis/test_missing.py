@@ -230,9 +230,24 @@ def refused() -> dict[str, tuple[pd.DataFrame, str]]:
             "x0, x1 repeat each other|singular",
         ),
         "sum": (data.assign(x1=data["x0"] + data["x2"]), "x0, x1, x2 repeat each other"),
-        "text": (data.assign(x1="yes"), "x1 hold text"),
-        "infinite": (data.assign(x1=np.inf), "x1 hold infinite"),
+        "text": (data.assign(x1="yes"), "x1 holds text"),
+        "infinite": (data.assign(x1=np.inf), "x1 holds infinite"),
         "one item": (data[["x0"]], "at least 2 items"),
+        "huge": (data.assign(x1=data["x1"] * 1e200), "x1 holds such values.*other units"),
+        "tiny": (data.assign(x1=data["x1"] * 1e-200), "x1 holds such values.*other units"),
+        "digits as text": (
+            data.astype({"x1": str}),
+            r"x1 holds text or objects that read as numbers .*astype\(float\)",
+        ),
+        "numbers as objects": (
+            data.astype({"x0": object, "x1": object}),
+            r"x0, x1 hold .*dtype object.*astype\(float\)",
+        ),
+        "categories of numbers": (data.astype({"x1": "category"}), r"x1 holds .*dtype category.*astype\(float\)"),
+        "dates": (data.assign(x1=pd.Timestamp("2024-01-01")), "x1 holds dates or times"),
+        "complex": (data.assign(x1=data["x1"] * 1j), "x1 holds complex numbers"),
+        "two levels": (data.set_axis(pd.MultiIndex.from_product([["a"], list("wxyz")]), axis=1), "2 levels"),
+        "no name": (data.rename(columns={"x1": None}), "1 of 4 columns has no name"),
         "same name": (data.set_axis(["a", "a", "b", "c"], axis=1), "occur twice: a"),
     }
 
@@ -242,6 +257,24 @@ def test_refusals_name_the_item_and_the_remedy(case: str) -> None:
     data, words = refused()[case]
     with pytest.raises(ValueError, match=words):
         normal_moments(data)
+
+
+@pytest.mark.parametrize("data", [np.ones((9, 2)), {"a": [1, 2]}, pd.Series([1, 2]), None])
+def test_what_is_no_table_is_refused(data: object) -> None:
+    with pytest.raises(ValueError, match=f"items must be a DataFrame, response × item, got {type(data).__name__}"):
+        numeric_answers(data)  # type: ignore[arg-type]
+
+
+def test_one_item_is_one_item() -> None:
+    with pytest.raises(ValueError, match="at least 1 item is needed, got 0"):
+        numeric_answers(pd.DataFrame(index=range(3)), at_least=1)
+
+
+@pytest.mark.parametrize("unit", [1e98, 1e-98])
+def test_units_within_the_range_change_nothing(unit: float) -> None:
+    data = correlated(30, 4).mask(np.arange(120).reshape(30, 4) % 17 == 0)
+    expected = normal_moments(data).mean
+    np.testing.assert_allclose(normal_moments(data * unit).mean / unit, expected, rtol=1e-7)
 
 
 def test_options_are_checked() -> None:

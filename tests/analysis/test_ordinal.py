@@ -10,7 +10,14 @@ import pytest
 from scipy import optimize, stats
 
 from analysis import ordinal
-from analysis.ordinal import NotPositiveDefiniteWarning, ordinal_moments, polychoric, polyserial, smoothed
+from analysis.ordinal import (
+    NotPositiveDefiniteWarning,
+    ordinal_moments,
+    polychoric,
+    polyserial,
+    refuse_stray_codes,
+    smoothed,
+)
 
 ORACLES = Path(__file__).parents[1] / "oracles"
 ORACLE = json.loads((ORACLES / "ordinal.json").read_text())
@@ -272,13 +279,47 @@ def test_clusters_follow_the_people_who_stay():
     ("clusters", "words"),
     [
         (pd.Series([1, 2]), "on the index of the items"),
-        (pd.Series(1, index=range(301)), "at least 2 clusters"),
+        (pd.Series(1, index=range(301)), "at least 5 clusters are needed, got 1"),
+        (pd.Series(np.arange(301) % 4), "at least 5 clusters are needed, got 4"),
         (pd.Series([np.nan, *range(300)]), "1 of 301 responses have no cluster"),
     ],
 )
 def test_clusters_that_do_not_fit_are_refused(clusters, words):
     with pytest.raises(ValueError, match=words):
         ordinal_moments(data("unequal"), clusters=clusters)
+
+
+@pytest.mark.parametrize(("many", "noted"), [(5, True), (29, True), (30, False)])
+def test_few_clusters_are_noted(many, noted):
+    notes = ordinal_moments(data("unequal"), clusters=pd.Series(np.arange(301) % many)).notes
+    assert any(f"{many} clusters are few" in note for note in notes) == noted
+
+
+@pytest.mark.parametrize("unit", [1e12, 1e90])
+def test_codes_far_apart_give_the_same_correlations(unit):
+    items = data("unequal")
+    np.testing.assert_array_equal(polychoric(items * unit), polychoric(items))
+
+
+def test_more_unused_codes_than_can_be_listed_are_counted():
+    codes = np.array([0, 1e12, 1e12 + 1, 2e12])
+    items = pd.DataFrame({"a": np.tile(codes, 30), "b": np.tile(np.roll(codes, 1), 30)})
+    items["b"] = items["b"].where(np.arange(120) % 3 > 0, items["a"])
+    assert any("a (1999999999997 codes)" in note for note in ordinal_moments(items).notes)
+
+
+def test_stray_codes_are_sought_among_a_few_whole_numbers_alone():
+    items = pd.DataFrame({"age": [18.5, 99, 20, 30], "count": range(4), "answer": [1, 2, 3, np.nan]})
+    refuse_stray_codes(items)
+    refuse_stray_codes(items.iloc[:0])
+    with pytest.raises(ValueError, match="answer has the code 99"):
+        refuse_stray_codes(items.assign(answer=[1, 2, 3, 99]))
+
+
+@pytest.mark.parametrize("continuous", [np.arange(301.0), None])
+def test_polyserial_refuses_what_is_no_table(continuous):
+    with pytest.raises(ValueError, match="continuous a Series or DataFrame"):
+        polyserial(data("unequal"), continuous)
 
 
 def test_clusters_without_covariance_are_refused():
@@ -325,8 +366,8 @@ def with_column(**columns: object) -> pd.DataFrame:
 
 
 BAD = {
-    "text": (lambda: with_column(bad=["x"] * 301), "bad hold text"),
-    "infinite": (lambda: with_column(bad=[np.inf, *[1.0] * 300]), "bad hold infinite"),
+    "text": (lambda: with_column(bad=["x"] * 301), "bad holds text"),
+    "infinite": (lambda: with_column(bad=[np.inf, *[1.0] * 300]), "bad holds infinite"),
     "constant": (lambda: with_column(bad=3), "all 301 responses are alike on bad.*leave it out"),
     "constant in the complete": (
         lambda: with_column(bad=[1.0, *[2.0] * 300], x1=[np.nan, *data("unequal")["x1"][1:]]),
@@ -408,7 +449,7 @@ def test_an_unknown_way_with_gaps_is_refused():
     [
         (pd.Series(range(5)), "index of the items"),
         (pd.Series(1.0, index=range(301), name="age"), "alike on age"),
-        (pd.Series(["x"] * 301, name="age"), "age hold text"),
+        (pd.Series(["x"] * 301, name="age"), "age holds text"),
         (pd.Series(range(301), name="x1"), "occur twice: x1"),
     ],
 )

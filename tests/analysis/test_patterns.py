@@ -177,10 +177,11 @@ REFUSED = {
     "complete": (correlated(30, 1), "no answer is missing"),
     "few people": (by_hand().head(3), "more people than items"),
     "nobody": (by_hand().assign(b=np.nan), "nobody answered b"),
-    "text": (by_hand().assign(a="yes"), "a hold text"),
+    "text": (by_hand().assign(a="yes"), "a holds text"),
     "constant": (with_gap(correlated(30, 1).assign(x3=2.0)), "x3 gave the same answer"),
     "doubled": (with_gap(correlated(30, 1).assign(x3=lambda d: d["x2"])), "x2, x3 repeat each other"),
     "one item": (by_hand()[["a"]], "at least 2 items"),
+    "stray code": (pd.DataFrame({"a": [1, 2, 3, 99] * 3, "b": [2, 1, np.nan, 3] * 3}), "a has the code 99"),
     "no rows": (by_hand().iloc[:0], "more people than items, got 0"),
 }
 
@@ -195,6 +196,8 @@ def test_littles_test_refuses(case: str) -> None:
 def test_patterns_refuse_what_they_cannot_count() -> None:
     with pytest.raises(ValueError, match="most must be at least 1, got 0"):
         missing_patterns(by_hand(), most=0)
+    with pytest.raises(ValueError, match="most must be a whole number, got None"):
+        missing_patterns(by_hand(), most=None)
     with pytest.raises(ValueError, match="there are no responses"):
         missing_patterns(by_hand().iloc[:0])
     with pytest.raises(ValueError, match="nobody answered b"):

@@ -142,9 +142,40 @@ def refused(**keywords):
         ({"anchor_reliability": 0}, "anchor_reliability"),
         ({"sdc": -1}, "sdc must be positive"),
         ({"clusters": pd.Series(np.arange(240) % 3)}, "at least 5 clusters"),
+        ({"sdc": np.inf}, "sdc must be positive, a finite number.*got inf"),
+        ({"sdc": "x"}, "sdc must be positive.*got 'x'"),
+        ({"unchanged": np.nan}, "unchanged must be the rating.*got nan"),
+        ({"unchanged": "4"}, "unchanged must be the rating.*got '4'"),
+        ({"anchor_reliability": "x"}, "anchor_reliability must lie above 0, up to 1; got 'x'"),
+        ({"draws": 150.5}, "draws must be a whole number.*got 150.5"),
+        ({"draws": "many"}, "draws must be a whole number.*got 'many'"),
+        ({"seed": None}, "seed must be a whole number.*got None"),
+        ({"seed": -1}, "seed must be at least 0, got -1"),
+        ({"seed": 1.5}, "seed must be a whole number, got 1.5"),
+        ({"before": CHANGE * 0}, "all 240 people have the same score before: leave `before` out"),
+        ({"before": list(CHANGE)}, "before must be a Series.*got list"),
+        ({"anchor": None}, "anchor must be a Series.*got NoneType"),
+        ({"clusters": ANCHOR.to_frame()}, "clusters must be a Series.*got DataFrame"),
+        ({"anchor": ANCHOR.set_axis([0] * 240)}, r"labels repeat in the index of anchor \(0\)"),
     ],
 )
 def test_changes_that_allow_no_answer_are_refused(keywords, said):
     change, anchor, given = refused(**keywords)
     with pytest.raises(ValueError, match=said):
         responsiveness(change.rename("change"), anchor, **given)
+
+
+def test_change_that_is_no_series_is_refused():
+    with pytest.raises(ValueError, match="change must be a Series, one number for each person; got list"):
+        responsiveness(list(CHANGE), ANCHOR)
+
+
+def test_samples_in_which_all_began_alike_are_left_out_and_said():
+    """All but one began alike: about e⁻¹ of the bootstrap samples have no spread at the start."""
+    before = pd.Series(np.where(np.arange(240) == 3, 5.3, 20.1))
+    result = responsiveness(CHANGE, ANCHOR, before=before, draws=400)
+    assert np.isfinite(result.table.loc["effect_size"]).all()
+    assert result.table.loc["effect_size", "ci_high"] < 100
+    said = next(note for note in result.notes if "bootstrap samples the regression" in note)
+    assert "or all had the same score before" in said
+    assert 0.28 < int(said.split()[1]) / 400 < 0.46

@@ -127,11 +127,29 @@ def test_differences_that_grow_with_the_level_are_said():
     assert not any("grow or shrink" in note for note in retest(steady).notes)
 
 
+def test_the_note_says_whether_the_interval_settles_that_agreement_is_enough():
+    rng = np.random.default_rng(6)
+    level = rng.normal(size=100)
+    for noise, words in (
+        (0.2, "lies above .70 as a whole: the coefficient is shown to reach it."),
+        (0.65, "holds .70: whether the coefficient reaches it is not settled."),
+        (2.0, "lies below .70 as a whole: the coefficient is shown not to reach it."),
+    ):
+        found = retest(pd.DataFrame({each: level + rng.normal(scale=noise, size=100) for each in ("t1", "t2")}))
+        row = found.table.iloc[0]
+        (note,) = (note for note in found.notes if ".70" in note)
+        assert note.startswith(f"icc_agreement is {row['estimate']:.2f}")
+        assert note.endswith(words)
+        assert (row["ci_low"] < 0.7, row["ci_high"] < 0.7) == ("above" not in words, "below" in words)
+
+
 def test_people_without_all_occasions_are_left_out_and_counted():
     scores = SETS["shrout"].astype(float)
     scores.loc[6] = [7, 2, np.nan, 4]
     found = retest(scores)
-    assert found.notes[0] == "1 of 7 responses has a gap and is left out (listwise)."
+    assert found.notes[0] == "1 of 7 people lacks an occasion and is left out (listwise)."
+    scores.loc[7] = [7, 2, np.nan, np.nan]
+    assert retest(scores).notes[0] == "2 of 8 people lack an occasion and are left out (listwise)."
     pd.testing.assert_frame_equal(found.table, retest(SETS["shrout"]).table)
     assert (found.table["n"] == 6).all()
     assert any("below the 50 people" in note for note in found.notes)
@@ -146,7 +164,7 @@ def test_people_without_all_occasions_are_left_out_and_counted():
         (lambda d: d[["t1"]].assign(t2=d["t1"]), "copies of each other"),
         (lambda d: d[["t1"]].assign(t2=d["t1"] + 3), "differ by the same amount"),
         (lambda d: d.assign(t4=d["t1"]), "t1 and t4 are copies"),
-        (lambda d: d.assign(t2="x"), "t2 hold text"),
+        (lambda d: d.assign(t2="x"), "t2 holds text"),
     ],
 )
 def test_scores_that_allow_no_answer_are_refused(change, said):

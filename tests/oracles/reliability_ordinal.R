@@ -162,6 +162,13 @@ out <- list(
     o <- quiet(omega(cor(complete), 5, flip = FALSE, plot = FALSE, n.obs = nrow(complete)))
     list(total = o$omega.tot, hierarchical = o$omega_h)
   },
+  # Without a gap on the scale's own items.
+  own_complete = lapply(of, function(v) {
+    d <- na.omit(bfi[v])
+    o <- quiet(omega(cor(d), 2, flip = FALSE, plot = FALSE, n.obs = nrow(d)))
+    list(item = v, total = o$omega.tot, hierarchical = o$omega_h,
+      communality = unname(rowSums(unclass(o$schmid$orthog)^2)))
+  }),
   pairwise = lapply(of, function(v) pairwise(bfi[v])),
   balanced = list(
     teams = balanced(teams[paste0("y", 1:8)], paste0("y", 5:8)),
