@@ -15,6 +15,8 @@ Flags = NDArray[np.bool_]
 Extraction = Literal["minres", "ml", "principal_axis"]
 Rotation = Literal["oblimin", "promax", "geomin", "varimax", "none"]
 
+# Condition of the curvature in the uniquenesses from which its inverse is rounding.
+_UNDETERMINED = 1e12
 # Uniquenesses are kept at this or more (as psych and SPSS do): a solution that reaches it is a Heywood case.
 LEAST_UNIQUENESS = 0.005
 # Largest derivative at which an extraction has arrived; loadings are then right to about 1e-8.
@@ -854,7 +856,13 @@ def minres_gradient(correlations: Matrix, pattern: Matrix, slope: Matrix) -> Mat
     through = (through + through.T) / 2
     # What the uniquenesses pass on; those at a bound pass on nothing.
     passed = np.zeros(len(correlations))
-    passed[free] = np.linalg.solve(hessian[np.ix_(free, free)], np.diag(through)[free])
+    curvature = hessian[np.ix_(free, free)]
+    if np.linalg.cond(curvature) > _UNDETERMINED:
+        raise ValueError(
+            "the factors are not determined by these items (any small change of a correlation moves them far): use fewer "
+            "factors, or items that share more"
+        )
+    passed[free] = np.linalg.solve(curvature, np.diag(through)[free])
     within = ours.T @ (passed[:, None] * ours)
     between = -left[:, None] / (taken - left[:, None]) * (ours.T @ (passed[:, None] * theirs))
     mixed = ours @ between @ theirs.T

@@ -262,7 +262,7 @@ def _numeric(scores: pd.DataFrame) -> pd.DataFrame:
 
 
 def _members(groups: pd.Series, index: pd.Index, notes: list[str]) -> pd.Series:
-    groups = same_responses(groups, index, "groups")
+    groups = same_responses(groups, index, "groups", one_column=True)
     if not isinstance(groups.dtype, pd.CategoricalDtype):
         try:
             order = sorted(groups.dropna().unique())

@@ -13,6 +13,7 @@ from scipy import stats
 from tqdm import tqdm
 
 from analysis.missing import numeric_answers
+from analysis.options import checked_seed, whole_number
 from analysis.result import Result
 
 Matrix = NDArray[np.floating[Any]]
@@ -170,7 +171,7 @@ def impute(
     >>> pooled(reliability, filled, scale="reliability").table.loc["alpha", ["estimate", "se", "fmi"]].round(2).to_dict()
     {'estimate': 0.75, 'se': 0.02, 'fmi': 0.05}
     """
-    _check_options(draws, iterations, donors)
+    _check_options(draws, iterations, donors, seed)
     answers = numeric_answers(items)
     kept = answers.notna().any(axis=1).to_numpy()
     answers = answers[kept]
@@ -392,7 +393,10 @@ def pooled(
 # Imputation
 
 
-def _check_options(draws: int | None, iterations: int, donors: int) -> None:
+def _check_options(draws: int | None, iterations: int, donors: int, seed: int) -> None:
+    for name, value in (("draws", 2 if draws is None else draws), ("iterations", iterations), ("donors", donors)):
+        whole_number(name, value)
+    checked_seed(seed)
     if draws is not None and draws < 2:
         raise ValueError(f"draws must be at least 2, since one set hides how uncertain it is; got {draws}")
     if iterations < 2:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy import special, stats
 
 from analysis.missing import moments_error, numeric_answers
+from analysis.ordinal import refuse_stray_codes
 from analysis.sample import Gaps, Sample, sample_moments
 
 Matrix = NDArray[np.floating[Any]]
@@ -57,6 +58,7 @@ def reliability_sample(items: pd.DataFrame, *, missing: Gaps) -> Sample:
     if missing != "pairwise":
         return sample_moments(items, missing=missing)
     numbers = numeric_answers(items)
+    refuse_stray_codes(numbers)
     answers = numbers.dropna(how="all")
     known = answers.notna().to_numpy().astype(float)
     together = known.T @ known

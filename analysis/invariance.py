@@ -19,6 +19,7 @@ from analysis.fit_indices import ModelTest, incremental_and_absolute, srmr
 from analysis.ladder import Ladder, Released
 from analysis.missing import numeric_answers
 from analysis.multiplicity import holm
+from analysis.options import checked_seed, whole_number
 from analysis.ordinal import OrdinalMoments, ordered_answers, ordinal_moments
 from analysis.result import Result
 from analysis.structure import FitError, Model, Parts, implied_covariance, implied_mean, ordinal_statistics
@@ -224,7 +225,7 @@ def invariance(
     {'configural': 'reference', 'thresholds': 'not rejected', 'loadings': 'not rejected',
      'intercepts': 'not rejected', 'residuals': 'not rejected'}
     """
-    _check_options(estimator, missing, longitudinal, people, draws)
+    _check_options(estimator, missing, longitudinal, people, draws, seed)
     if not isinstance(items, pd.DataFrame):
         raise ValueError(f"items must be a DataFrame with one column an item, got {type(items).__name__}")
     if clusters is not None and estimator == "ML":
@@ -284,7 +285,9 @@ def invariance(
     )
 
 
-def _check_options(estimator: str, missing: str, longitudinal: bool, people: pd.Series | None, draws: int) -> None:
+def _check_options(
+    estimator: str, missing: str, longitudinal: bool, people: pd.Series | None, draws: int, seed: int
+) -> None:
     if estimator not in ("WLSMV", "ULSMV", "ML", "MLR"):
         raise ValueError(f"estimator must be 'WLSMV', 'ULSMV', 'ML' or 'MLR', got {estimator!r}")
     if missing not in ("listwise", "fiml"):
@@ -299,8 +302,8 @@ def _check_options(estimator: str, missing: str, longitudinal: bool, people: pd.
             "waves of the same people need `people`, who gave each response: two waves are never compared as if they "
             "were independent groups"
         )
-    if draws < 0:
-        raise ValueError(f"draws must be 0 or more, got {draws}")
+    whole_number("draws", draws, at_least=0)
+    checked_seed(seed)
 
 
 def _factors(items: pd.DataFrame, model: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:
@@ -444,6 +447,13 @@ def _refuse_few(blocks: Mapping[str, pd.DataFrame]) -> None:
         raise ValueError(
             f"at least {_FEWEST} people in every group are needed (in waves, people who answered all), but "
             f"{', '.join(few)}: leave it out or join it"
+        )
+    items = next(iter(blocks.values())).shape[1]
+    short = [f"{name} has {len(frame)}" for name, frame in blocks.items() if len(frame) <= items]
+    if short:
+        raise ValueError(
+            f"more people than items are needed in every group, but with {items} items {', '.join(short[:5])}: use fewer "
+            "items, such as one subscale at a time, or more people"
         )
 
 

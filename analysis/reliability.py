@@ -39,7 +39,8 @@ from analysis.normal_theory import (
     one_factor,
     second_order,
 )
-from analysis.ordinal import MissingAnswers, OrdinalMoments, ordinal_moments
+from analysis.options import checked_seed, whole_number
+from analysis.ordinal import MissingAnswers, OrdinalMoments, ordinal_moments, refuse_stray_codes
 from analysis.result import Result
 from analysis.sample import Gaps, Missing, Sample, complete_items, sample_moments
 from analysis.sentences import listed
@@ -230,7 +231,7 @@ def reliability(
     >>> reliability(answers).table["estimate"].round(2)[["alpha", "omega", "omega_categorical", "lambda_2"]].to_dict()
     {'alpha': 0.75, 'omega': 0.75, 'omega_categorical': 0.75, 'lambda_2': 0.75}
     """
-    _check_options(interval, draws, missing, group_factors)
+    _check_options(interval, draws, missing, group_factors, seed)
     wanted = _wanted(coefficients, wording)
     sample = reliability_sample(items, missing=missing)
     covariance = _checked(sample.covariance)
@@ -336,6 +337,7 @@ def composite_reliability(
     members = _checked_subscales(items, subscales)
     sizes = [len(names) for names in members.values()]
     answers = numeric_answers(items[[name for names in members.values() for name in names]])
+    refuse_stray_codes(answers)
     # With each item multiplied by its weight the composite is a plain sum, and every formula that of a sum.
     weight = np.repeat([1 / size if weights == "subscales" else 1.0 for size in sizes], sizes)
     sample = sample_moments(answers * weight, missing=missing)
@@ -450,7 +452,10 @@ def _wanted(coefficients: Sequence[str] | None, wording: Collection[str] | None)
     return wanted
 
 
-def _check_options(interval: str, draws: int, missing: str, group_factors: int) -> None:
+def _check_options(interval: str, draws: int, missing: str, group_factors: int, seed: int) -> None:
+    whole_number("draws", draws)
+    whole_number("group_factors", group_factors)
+    checked_seed(seed)
     if interval not in ("analytic", "bootstrap"):
         raise ValueError(f"interval must be 'analytic' or 'bootstrap', got {interval!r}")
     if interval == "bootstrap" and missing == "ml":

@@ -123,7 +123,7 @@ def retest(scores: pd.DataFrame, *, model: Model = "agreement", missing: Literal
         raise ValueError(f"model must be 'agreement' or 'consistency', got {model!r}")
     if missing != "listwise":
         raise ValueError(f"missing must be 'listwise', got {missing!r}: fill gaps before, or compare fewer occasions")
-    complete, _ = complete_items(scores, at_least=2, people=3)
+    complete, _ = complete_items(scores, at_least=2, people=3, coded=False)
     squares = _mean_squares(complete)
     table = _icc_table(squares)
     if model == "consistency":
@@ -281,6 +281,11 @@ def _mean_squares(scores: pd.DataFrame) -> _MeanSquares:
         raise ValueError(
             f"{', '.join(map(str, scores.columns))} are copies of each other, or differ by the same amount for "
             "everyone, so that nothing varies at random: check that each column holds its own occasion"
+        )
+    if float(person.var()) <= 1e-20 * float(np.var(values)):
+        raise ValueError(
+            "people do not differ in their mean over occasions, so that nothing can be told about telling them apart: if "
+            "an occasion is coded the other way round, turn it first"
         )
     return _MeanSquares(
         n=n,
@@ -458,7 +463,7 @@ def _few(n: int) -> str:
 
 
 def _team_members(items: pd.DataFrame, teams: pd.Series) -> tuple[pd.DataFrame, pd.Series, tuple[str, ...]]:
-    members = same_responses(teams, items.index, "teams")
+    members = same_responses(teams, items.index, "teams", one_column=True)
     answers = numeric_answers(items, at_least=1)
     gaps, teamless = answers.isna().any(axis=1), members.isna()
     kept = ~gaps & ~teamless
@@ -524,6 +529,11 @@ def _team_icc(score: Matrix, codes: NDArray[np.integer[Any]]) -> tuple[pd.DataFr
             "needs members who differ; check that scores are people's own and not their team's"
         )
     between = float(sizes @ (means - score.mean()) ** 2) / df
+    if between <= 1e-20 * float(np.var(score)):
+        raise ValueError(
+            "all teams have the same mean, so that no intraclass correlation can be had: check that `teams` are the teams "
+            "that people belong to"
+        )
     k = (n - float(np.sum(sizes**2)) / n) / df
     f = between / within
 

@@ -25,7 +25,9 @@ _SINGULAR = 1e-10
 _NOTHING = 1e-10
 
 
-def complete_items(items: pd.DataFrame, *, at_least: int = 2, people: int = 3) -> tuple[pd.DataFrame, tuple[str, ...]]:
+def complete_items(
+    items: pd.DataFrame, *, at_least: int = 2, people: int = 3, coded: bool = True
+) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """Check answers to items and keep the responses without gaps.
 
     Parameters
@@ -34,6 +36,8 @@ def complete_items(items: pd.DataFrame, *, at_least: int = 2, people: int = 3) -
         Response × item, numbers, missing where blank.
     at_least, people : int
         Fewest items and fewest complete responses that will do.
+    coded : bool
+        Whether a few whole numbers are codes of answers, among which a stray one is refused; not so with scores.
 
     Returns
     -------
@@ -55,7 +59,8 @@ def complete_items(items: pd.DataFrame, *, at_least: int = 2, people: int = 3) -
     ('1 of 4 responses has a gap and is left out (listwise).',)
     """
     numbers = numeric_answers(items, at_least=at_least)
-    refuse_stray_codes(numbers)
+    if coded:
+        refuse_stray_codes(numbers)
     complete = numbers.dropna()
     if len(complete) < people:
         raise ValueError(

@@ -466,7 +466,7 @@ def test_bad_input_is_a_clear_sentence():
     refused(["'WLSMV', 'ULSMV', 'ML' or 'MLR'", "'GLS'"], answers, group, model, estimator="GLS")
     refused(["'listwise' or 'fiml'"], answers, group, model, missing="pairwise")
     refused(["missing='fiml' needs"], answers, group, model, missing="fiml")
-    refused(["draws must be 0 or more"], answers, group, model, draws=-1)
+    refused(["draws must be", "-1"], answers, group, model, draws=-1)
     refused(["i_0 (is i0 meant?)"], answers, group, {"f": ["i_0", "i1", "i2"]})
     refused(["zzz: correct the names"], answers, group, {"f": ["zzz", "i1", "i2"]})
     refused(["map each factor to its items"], answers, group, {})

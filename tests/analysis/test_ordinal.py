@@ -298,6 +298,7 @@ def test_few_clusters_are_noted(many, noted):
 @pytest.mark.parametrize("unit", [1e12, 1e90])
 def test_codes_far_apart_give_the_same_correlations(unit):
     items = data("unequal")
+    items = items.loc[:, items.nunique() > 2]  # of two codes far apart either may be a stray one
     np.testing.assert_array_equal(polychoric(items * unit), polychoric(items))
 
 
