@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import optimize, stats
+from scipy import optimize, special, stats
 
 Matrix = NDArray[np.floating[Any]]
 Scaling = Literal["none", "mean", "mean and variance"]
@@ -433,9 +433,10 @@ def _p(statistic: float, df: float) -> float:
 
 def _noncentrality(statistic: float, df: float, share: float) -> float:
     """Find the noncentrality at which that share of chi-squares lies below the statistic; 0 if none does."""
-    if stats.chi2.cdf(statistic, df) <= share:
+    # scipy.special directly: its distributions check their arguments for longer than they compute.
+    if special.chdtr(df, statistic) <= share:
         return 0.0
     above = max(statistic, 1.0)
-    while stats.ncx2.cdf(statistic, df, above) > share:
+    while special.chndtr(statistic, df, above) > share:
         above *= 2
-    return float(optimize.brentq(lambda x: float(stats.ncx2.cdf(statistic, df, x)) - share, 0.0, above, xtol=1e-9))
+    return float(optimize.brentq(lambda x: float(special.chndtr(statistic, df, x)) - share, 0.0, above, xtol=1e-9))
