@@ -105,7 +105,7 @@ def test_thresholds_and_polychorics(kind: str) -> None:
     sums = tallied(name, [moments.measured(each, kind) for each in found])
     # Standard errors that are a fifth too small.
     wrong = tallied(name, [moments.measured(each, kind, shrink=0.8) for each in found])
-    for measure in ("correlation_coverage", "threshold_coverage"):
+    for measure in ("correlation_z", "threshold_coverage"):
         assert counting.verdict(run.CONDITIONS[name].measures[measure], sums[measure]) == "holds"
         assert 0.93 < average(name, measure, sums) < 0.97
         assert counting.verdict(run.CONDITIONS[name].measures[measure], wrong[measure]) == "does not hold"
