@@ -29,6 +29,7 @@ from analysis.missing import expected_answers
 from analysis.options import checked_seed, whole_number
 from analysis.result import Result
 from analysis.sample import Gaps, ItemCorrelations, MatrixKind, item_correlations
+from analysis.sentences import listed
 
 Matrix = NDArray[np.floating[Any]]
 Scores = Literal["regression", "ten_berge"]
@@ -332,12 +333,12 @@ def schmid_leiman(
     squares = np.sum(values**2, axis=0)
     notes = sample.notes
     if (turned < 0).any():
-        notes += (f"Coefficients turn {_names(index[turned < 0])}, which load negatively on the general factor.",)
+        notes += (f"Coefficients turn {listed(index[turned < 0])}, which load negatively on the general factor.",)
     if n_factors == 2:
         notes += ("Two factors do not identify a general one: both are taken to load alike on it.",)
     above = parts.above[order - 1]
     if (above**2 >= _HEYWOOD).any():
-        notes += (f"Heywood case: the general factor explains all of {_names(groups[above**2 >= _HEYWOOD])}.",)
+        notes += (f"Heywood case: the general factor explains all of {listed(groups[above**2 >= _HEYWOOD])}.",)
     return SchmidLeiman(
         title=f"General factor and {n_factors} group factors",
         table=loadings.rename_axis(columns=None).assign(
@@ -577,10 +578,6 @@ def _like(stack: Matrix, method: Extraction, rotation: Rotation, pattern: Matrix
     return found.pattern[found.converged], found.phi[found.converged]
 
 
-def _names(names: object) -> str:
-    return ", ".join(str(name) for name in names)  # type: ignore[attr-defined]
-
-
 def _refuse_options(**options: tuple[str, dict[str, str]]) -> None:
     for name, (value, allowed) in options.items():
         if value not in allowed:
@@ -655,7 +652,7 @@ def _heywood_notes(communality: pd.Series) -> tuple[str, ...]:
     heywood = communality.index[communality >= _HEYWOOD]
     if not len(heywood):
         return ()
-    return (f"Heywood case: the factors explain all variance of {_names(heywood)}; try fewer factors.",)
+    return (f"Heywood case: the factors explain all variance of {listed(heywood)}; try fewer factors.",)
 
 
 def _fit_notes(sample: ItemCorrelations, df: int, method: Extraction) -> tuple[str, ...]:
