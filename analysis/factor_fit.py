@@ -221,8 +221,9 @@ def fitted_normal(
     notes = complete_items(answers)[1] if way == "listwise" else _gap_notes(numbers, used)
     teams = None if clusters is None else [_teams(clusters, answers).loc[used.index]]
     model = written(plan, identification, cuts=None, means=means)
-    engine = normal_theory.fit_normal([used], model, robust=robust, missing=way, means=means, clusters=teams)
-    baseline = normal_theory.fit_independence([used], robust=robust, missing=way, means=means, clusters=teams)
+    groups = normal_theory.sorted_groups([used], items=len(plan.items), missing=way, clusters=teams)
+    engine = normal_theory.fit_normal(groups, model, robust=robust, missing=way, means=means)
+    baseline = normal_theory.fit_independence(groups, robust=robust, missing=way, means=means)
     engine = replace(engine, **_towards_first(plan, engine))
     implied = implied_covariance(engine.estimates[0])
     fit, index_notes = _normal_indices(engine, baseline)

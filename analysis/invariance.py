@@ -79,15 +79,16 @@ class Invariance(Result):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Data:
-    """What is fitted (moments or frames, one a group; one for all waves) and the answers of each block."""
+    """What is fitted (moments, or answers by pattern; one a group, one for all waves) and the answers of each block."""
 
     ladder: Ladder
     estimator: Estimator
     missing: MissingAnswers
     moments: tuple[OrdinalMoments, ...]
+    sorted: tuple[normal_theory.Patterned, ...]
     frames: tuple[pd.DataFrame, ...]
     blocks: tuple[pd.DataFrame, ...]
-    clusters: tuple[pd.Series, ...] | None
+    in_teams: bool
 
     @property
     def ordered(self) -> bool:
@@ -516,12 +517,14 @@ def _data(
         frames = [pd.concat([frame.add_suffix(f" [{name}]") for name, frame in blocks.items()], axis=1)]
     teams = _teams(clusters, people, frames)
     moments: tuple[OrdinalMoments, ...] = ()
+    by_pattern: tuple[normal_theory.Patterned, ...] = ()
+    cuts: tuple[int, ...] = ()
     if ordered:
         of_frames = teams or [None] * len(frames)
         moments = tuple(ordinal_moments(frame, clusters=own) for frame, own in zip(frames, of_frames, strict=True))
-    cuts: tuple[int, ...] = ()
-    if ordered:
         cuts = tuple(len(each) for each in moments[0].thresholds[: len(columns)])
+    else:
+        by_pattern = normal_theory.sorted_groups(frames, items=frames[0].shape[1], missing=missing, clusters=teams)
     ladder = Ladder(
         items=tuple(map(str, columns)),
         factors={name: tuple(place[item] for item in members) for name, members in factors.items()},
@@ -534,9 +537,10 @@ def _data(
         estimator=estimator,
         missing=missing,
         moments=moments,
+        sorted=by_pattern,
         frames=tuple(frames),
         blocks=tuple(blocks.values()),
-        clusters=teams,
+        in_teams=teams is not None,
     )
 
 
@@ -546,13 +550,7 @@ def _fitted(data: _Data, model: Model, start: Mapping[str, float] | None, step: 
             weights: Any = _ORDINAL[data.estimator]
             return least_squares.fit_least_squares(data.moments, model, weights=weights, start=start)
         return normal_theory.fit_normal(
-            data.frames,
-            model,
-            robust=data.estimator == "MLR",
-            missing=data.missing,
-            means=True,
-            clusters=data.clusters,
-            start=start,
+            data.sorted, model, robust=data.estimator == "MLR", missing=data.missing, means=True, start=start
         )
     except FitError as trouble:
         raise FitError(f"step {step}: {trouble}") from trouble
@@ -562,9 +560,7 @@ def _baseline(data: _Data) -> Fit:
     if data.ordered:
         weights: Any = _ORDINAL[data.estimator]
         return least_squares.fit_independence(data.moments, weights=weights)
-    return normal_theory.fit_independence(
-        data.frames, robust=data.estimator == "MLR", missing=data.missing, means=True, clusters=data.clusters
-    )
+    return normal_theory.fit_independence(data.sorted, robust=data.estimator == "MLR", missing=data.missing, means=True)
 
 
 def _test(fit: Fit) -> ModelTest:
@@ -962,7 +958,7 @@ def _method(data: _Data, longitudinal: bool, fitted: int, draws: int, seed: int)
     )
     return (
         f"Measurement invariance, {kind}, {test} with Holm's (1979) correction over steps; {people}; missing answers: "
-        f"{gaps}; people taken as {'alike within teams' if data.clusters else 'independent'}.{simulated}"
+        f"{gaps}; people taken as {'alike within teams' if data.in_teams else 'independent'}.{simulated}"
     )
 
 
