@@ -20,7 +20,10 @@ examples:
   pwiq check-instrument                     is the questionnaire's definition sound?
   pwiq codebook --out codebook.csv          what does each column of a file mean?
   pwiq score answers.csv --out scores.csv   score a file of answers
-  pwiq report before.csv after.csv --out report
+  pwiq plan before.csv --out plan.toml       what will be looked at, before the second wave
+  pwiq link before.csv after.csv --out links.csv
+                                            who is who, by the codes that people made
+  pwiq report before.csv after.csv --plan plan.toml --out report
                                             the whole report, suppressed for those who read it
   pwiq lab                                  open the notebooks in JupyterLab
 
@@ -134,11 +137,41 @@ def _parser() -> argparse.ArgumentParser:
     )
     command.add_argument(
         "--audience",
-        choices=["internal", "external"],
+        choices=["internal", "external", "researcher"],
         default="internal",
-        help="who reads it: nothing is shown of fewer than 5 (internal, default) or 10 people (external)",
+        help="who reads it: nothing is shown of fewer than 5 (internal, default) or 10 people (external); "
+        "researcher adds the researcher's document, not to be passed on",
+    )
+    command.add_argument("--organisation", metavar="NAME", help="report on this organisation alone")
+    command.add_argument("--team", metavar="NAME", help="report on this team alone")
+    command.add_argument("--plan", type=Path, help="the analysis plan, which deviations are told from")
+    command.add_argument(
+        "--record",
+        type=Path,
+        help="the record of earlier reports, which this one must not give away (default: beside the report's folder)",
+    )
+    command.add_argument("--withdraw", type=int, metavar="NUMBER", help="an earlier report that was called back")
+    command.add_argument(
+        "--open-answers",
+        type=Path,
+        metavar="FILE",
+        help="also write what people wrote in their own words, shuffled and unlinked; it may name people",
     )
     _add_out(command, "folder to write to")
+
+    _add_plan(commands)
+    _add_link(commands)
+
+    command = _add(
+        commands,
+        "versions",
+        _versions,
+        "what changed between two versions of a definition, and which scores stay comparable",
+        "pwiq versions old.toml new.toml",
+        instrument=None,
+    )
+    command.add_argument("old", help="a name or a path")
+    command.add_argument("new", help="a name or a path")
 
     command = _add(commands, "lab", _lab, "open the notebooks in JupyterLab", "pwiq lab --folder my_study")
     command.add_argument(
@@ -149,6 +182,67 @@ def _parser() -> argparse.ArgumentParser:
     )
     command.add_argument("--no-browser", action="store_true", help="do not open a browser")
     return parser
+
+
+def _add_plan(commands: object) -> None:
+    command = _add(
+        commands,
+        "plan",
+        _plan,
+        "write down, before the second wave, what will be looked at",
+        "pwiq plan before.csv --targets role,educ --smallest 6.25 --stop 2027-06-30 --out plan.toml",
+    )
+    command.add_argument(
+        "file", nargs="*", type=Path, help="file of the first wave; without one, a plan for later answers"
+    )
+    command.add_argument("--targets", default="", help="subscales and items that the programme aims at, with commas")
+    command.add_argument(
+        "--smallest",
+        type=float,
+        help="smallest change that would matter, in points of 100 (default: 6.25, a placeholder)",
+    )
+    command.add_argument("--stop", metavar="DATE", help="until when answers of the second wave count, as 2027-06-30")
+    command.add_argument("--expected-after", type=int, metavar="N", help="how many answers the second wave may have")
+    command.add_argument(
+        "--direction",
+        choices=["higher", "lower", "either"],
+        default="higher",
+        help="where the programme is to move the total",
+    )
+    command.add_argument(
+        "--exclude", action="append", default=[], metavar="RULE", help="a rule by which answers are left out"
+    )
+    command.add_argument("--randomised", action="store_true", help="chance decided which organisations take part")
+    command.add_argument(
+        "--linked", type=float, help="share of those who answer twice whom codes will link (default: .6)"
+    )
+    command.add_argument("--sd", type=float, help="standard deviation of the total from elsewhere, for few answers")
+    command.add_argument("--role", default="not stated", help="who writes it, as a role")
+    _add_out(command, "TOML file to write")
+
+
+def _add_link(commands: object) -> None:
+    command = _add(
+        commands,
+        "link",
+        _link,
+        "who is who before and after, by the codes that people made; or hide the codes",
+        "pwiq link before.csv after.csv --out links.csv\n"
+        "  pwiq link --make-key key.toml --holder 'Name, outside the service' --destroy-on 2027-12-31\n"
+        "  pwiq link --protect before.csv --key key.toml --out before_protected.csv",
+    )
+    command.add_argument("file", nargs="*", type=Path, help="the two files of answers")
+    command.add_argument("--by", choices=["code", "person"], default="code", help="what links people (default: code)")
+    command.add_argument("--exact", action="store_true", help="link whole codes only, none with a differing element")
+    command.add_argument("--make-key", type=Path, metavar="FILE", help="make a key with which codes are hidden")
+    command.add_argument("--holder", help="who keeps the key: a person outside the service")
+    command.add_argument("--destroy-on", metavar="DATE", help="when the key is destroyed, as 2027-12-31")
+    command.add_argument("--protect", type=Path, metavar="FILE", help="write a copy of this file with hidden codes")
+    command.add_argument("--key", type=Path, metavar="FILE", help="the key for --protect")
+    command.add_argument(
+        "--whole", action="store_true", help="with --protect: hide each code as a whole (exact links only)"
+    )
+    _add_out(command, "file to write", required=False)
 
 
 def _add(
@@ -270,10 +364,86 @@ def _report(options: argparse.Namespace) -> None:
         options.out,
         instrument=options.instrument,
         audience=options.audience,
+        organisation=options.organisation,
+        team=options.team,
+        plan=options.plan,
+        record=options.record,
+        withdraw=options.withdraw,
+        open_answers=options.open_answers,
         force=options.force,
         progress=True,
     )
     print(f"The report is at {path}")
+    print(f"The team's page is at {path.parent / 'team.pdf'}")
+
+
+def _plan(options: argparse.Namespace) -> None:
+    from analysis.new_plan import make_plan
+
+    said = make_plan(
+        options.file,
+        options.out,
+        instrument=options.instrument,
+        targets=[name.strip() for name in options.targets.split(",") if name.strip()],
+        smallest=options.smallest,
+        stop=options.stop,
+        expected_after=options.expected_after,
+        direction=options.direction,
+        exclusions=options.exclude,
+        randomised=options.randomised,
+        linked=options.linked,
+        sd=options.sd,
+        author_role=options.role,
+        force=options.force,
+    )
+    print(said)
+
+
+def _link(options: argparse.Namespace) -> None:
+    from analysis.link_files import link_report, make_key, protect_codes
+
+    wanted = [name for name in ("make_key", "protect") if getattr(options, name)] + ["link"] * bool(options.file)
+    if len(wanted) != 1:
+        raise UsageError("give two files of answers, or --make-key, or --protect")
+    if options.make_key:
+        if not options.holder or not options.destroy_on:
+            raise UsageError("--make-key needs --holder and --destroy-on")
+        print(make_key(options.make_key, holder=options.holder, destroy_on=options.destroy_on))
+        return
+    if options.out is None:
+        raise UsageError("--out is needed: the file to write")
+    if options.protect:
+        if not options.key:
+            raise UsageError("--protect needs --key")
+        said = protect_codes(
+            options.protect,
+            options.out,
+            key=options.key,
+            instrument=options.instrument,
+            keep="whole" if options.whole else "elements",
+            force=options.force,
+        )
+    else:
+        if len(options.file) != 2:
+            raise UsageError(f"two files of answers are linked, before and after; got {len(options.file)}")
+        before, after = options.file
+        said = link_report(
+            before,
+            after,
+            options.out,
+            instrument=options.instrument,
+            by=options.by,
+            mismatch="none" if options.exact else "one",
+            force=options.force,
+        )
+    print(said)
+
+
+def _versions(options: argparse.Namespace) -> None:
+    from instrument.definition import read_instrument
+    from instrument.versions import versions_text
+
+    print(versions_text(read_instrument(options.old), read_instrument(options.new)))
 
 
 def _lab(options: argparse.Namespace) -> None:

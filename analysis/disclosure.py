@@ -29,12 +29,12 @@ from scipy.sparse.csgraph import connected_components
 
 from analysis.result import Result
 
-Audience = Literal["internal", "external"]
+Audience = Literal["internal", "external", "researcher"]
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
-FLOORS: dict[Audience, int] = {"internal": 5, "external": 10}
-"""The smallest number of people that is shown (blueprint C21: 5 within the team, 10 outside)."""
+FLOORS: dict[Audience, int] = {"internal": 5, "external": 10, "researcher": 5}
+"""The smallest number of people that is shown: 5 within the team and to named researchers, 10 outside."""
 
 TOTALS = frozenset({"all", "total", "overall"})
 """Labels, in any case, that mark a row or column as the sum of the others at its level."""
@@ -471,8 +471,8 @@ def suppress_distributions(counts: pd.DataFrame, *, audience: Audience, group: s
 
     Notes
     -----
-    Neighbouring categories are merged until each shown category has nobody or at least floor people, and
-    not one category has everybody (which would tell everyone's answer). Of the merges that do, the one with
+    Neighbouring categories are merged until each shown category has at least floor people: a category of nobody
+    tells an answer that no one gave, and one of everybody everyone's answer. Of the merges that do, the one with
     most categories is taken, then the more symmetrical, then the one whose smallest category is largest.
     All groups of an item share one merge, and the people left over when the shown groups are subtracted
     from the total have to pass as well: any difference between shown rows is then a sum of safe rows. If no
@@ -591,7 +591,7 @@ def _finest_merge(rows: Floats, floor: int, categories: int) -> list[tuple[int, 
         for cuts in combinations(range(1, categories), cuts_made):
             edges = np.array([0, *cuts])
             merged = np.add.reduceat(rows, edges, axis=1)
-            if ((merged > 0) & (merged < floor)).any() or (np.count_nonzero(merged, axis=1) < 2).any():
+            if (merged < floor).any():
                 continue
             symmetrical = {categories - cut for cut in cuts} == set(cuts)
             merit = (cuts_made, symmetrical, float(merged[merged > 0].min()))
@@ -1281,12 +1281,12 @@ def _people_levels(names: list[Any]) -> list[int]:
 
 def _floor(audience: Audience) -> int:
     if audience not in FLOORS:
-        raise ValueError(f'`audience` must be "internal" or "external", got {audience!r}.')
+        raise ValueError(f'`audience` must be "internal", "external" or "researcher", got {audience!r}.')
     return FLOORS[audience]
 
 
 def _floors_up_to(audience: Audience) -> list[int]:
-    return sorted(floor for floor in FLOORS.values() if floor <= FLOORS[audience])
+    return sorted({floor for floor in FLOORS.values() if floor <= FLOORS[audience]})
 
 
 def _rule(floor: int) -> str:

@@ -157,7 +157,7 @@ def invariance(
     people : pandas.Series, optional
         Who gave each response; needed with ``longitudinal``, and otherwise used to refuse people in two groups. Ids
         that belong to a person in every wave, never row numbers. For two waves of PWIQ, one below the other with a
-        new index: ``analysis.change.score_waves(before, after).rows["person"]`` (missing for who is not linked).
+        new index: ``analysis.waves.score_waves(before, after).rows["person"]`` (missing for who is not linked).
     missing : {"listwise", "fiml"}
         Whether responses with a gap (people who miss a wave) are left out, or MLR and ML use every answer.
     clusters : pandas.Series, optional

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,18 @@ from instrument.definition import Instrument
 from instrument.files import write_whole
 
 TEMPLATES = Path(__file__).parent / "templates"
-_AUDIENCES = {"internal": "people in the service itself", "external": "people outside the service"}
+_AUDIENCES = {
+    "internal": "people in the service itself",
+    "external": "people outside the service",
+    "researcher": "researchers, who keep it to themselves",
+}
+_DOCUMENTS = {
+    "team": "The team's page: one sheet in plain words, to print and talk through",
+    "evaluator": "The evaluator's document",
+    "researcher": "The researcher's document",
+    "action_log": "The action log, to fill in",
+}
+_FORMATS = {".html": "web page", ".pdf": "PDF", ".docx": "Word", ".xlsx": "Excel"}
 
 
 def write_pages(
@@ -25,6 +36,7 @@ def write_pages(
     definition: Instrument,
     *,
     audience: Audience,
+    documents: Sequence[Path] = (),
 ) -> None:
     """Write ``index.html`` and one page a notebook: self-contained, without scripts or outside requests."""
     import nbformat
@@ -74,8 +86,18 @@ def write_pages(
         methods=_methods(shown),
         references=_references(_methods(shown)),
         tables=[item for item in shown if item.kind == "table"],
+        documents=_documents(documents),
     )
     write_whole(folder / "index.html", index)
+
+
+def _documents(paths: Sequence[Path]) -> list[dict[str, Any]]:
+    """Return each document once, with the names of its files by format."""
+    found: dict[str, dict[str, Any]] = {}
+    for path in paths:
+        entry = found.setdefault(path.stem, {"title": _DOCUMENTS[path.stem], "files": []})
+        entry["files"].append({"file": path.name, "format": _FORMATS[path.suffix]})
+    return list(found.values())
 
 
 def _blocks(notebook: Any) -> Iterable[dict[str, Any]]:

@@ -446,3 +446,368 @@ def _interval(row: Mapping[str, Any], *, signed: bool = False) -> str:
         if signed
         else f" ({row['ci_low']:.0f} to {row['ci_high']:.0f})"
     )
+
+
+def run_chart(
+    means: pd.DataFrame,
+    *,
+    names: Mapping[str, str],
+    low: float,
+    high: float,
+    wave_names: Mapping[int, str] | None = None,
+) -> Any:
+    """Draw the mean of each score at every wave with its interval, and a dashed line at the median of the means.
+
+    Parameters
+    ----------
+    means : pandas.DataFrame
+        Tidy: ``score``, ``wave``, ``mean``, ``ci_low``, ``ci_high``, and ``time`` where the waves are not evenly spaced.
+    names : mapping
+        Score → its title; one panel each, in this order.
+    low, high : float
+        Ends of the scale.
+    wave_names : mapping, optional
+        Wave → what stands under it; default: "wave 0" …
+
+    Notes
+    -----
+    Perla, Provost and Murray (2011), *BMJ Quality and Safety*, 20, 46–51.
+    """
+    order = [name for name in names if name in set(means["score"])]
+    if not order:
+        return _nothing()
+    columns = min(3, len(order))
+    rows = -(-len(order) // columns)
+    with mpl.rc_context(_STYLE):
+        figure, grid = plt.subplots(
+            rows, columns, figsize=(3.2 * columns + 0.6, 2.3 * rows + 0.6), sharex=True, sharey=True, squeeze=False
+        )
+        for axes, name in zip(grid.flat, order, strict=False):
+            part = means[means["score"] == name].sort_values("wave")
+            x = part["time" if "time" in part else "wave"].to_numpy(dtype=float)
+            mean, bottom, top = (
+                part[column].to_numpy(dtype=float, na_value=np.nan) for column in ("mean", "ci_low", "ci_high")
+            )
+            axes.vlines(x, bottom, top, color=BLUE, linewidth=1.6)
+            axes.plot(x, mean, "-o", color=BLUE, markersize=5, linewidth=1.2)
+            if not np.isnan(mean).all():
+                axes.axhline(float(np.nanmedian(mean)), color=VERMILION, linestyle="--", linewidth=1)
+            axes.set_xticks(x, [(wave_names or {}).get(int(wave), f"wave {wave}") for wave in part["wave"]])
+            axes.set_title(textwrap.fill(names[name], 30), fontsize=9)
+            if np.isnan(mean).any():
+                axes.text(
+                    0.5, 0.04, "some waves not shown", ha="center", color=GREY, fontsize=8, transform=axes.transAxes
+                )
+        for axes in list(grid.flat)[len(order) :]:
+            axes.set_visible(False)
+        grid[0, 0].set_ylim(low, high)
+        figure.supylabel("Mean with 95 % interval (dashed: median)", fontsize=9)
+        figure.tight_layout()
+    return grid[0, 0]
+
+
+def run_chart_in_words(
+    means: pd.DataFrame,
+    *,
+    names: Mapping[str, str],
+    wave_names: Mapping[int, str] | None = None,
+    verdicts: Mapping[str, str] | None = None,
+) -> str:
+    """Say each score's means from wave to wave, and what the run-chart rules say of them."""
+    parts = []
+    for name in (name for name in names if name in set(means["score"])):
+        points = [
+            f"{(wave_names or {}).get(int(row['wave']), 'wave ' + str(row['wave']))} "
+            + ("not shown" if pd.isna(row["mean"]) else f"{row['mean']:.0f}{_interval(row)}")
+            for row in means[means["score"] == name].sort_values("wave").to_dict("records")
+        ]
+        verdict = f" ({verdicts[name]})" if verdicts is not None and name in verdicts else ""
+        parts.append(f"{names[name]}: {', '.join(points)}{verdict}")
+    return "Means from wave to wave with 95 % intervals. " + "; ".join(parts) + "."
+
+
+# Quadrant → colour, marker; what to act on is filled, the rest hollow, so that grey tells them apart too.
+_QUADRANTS = {
+    "act first": (VERMILION, "o", True),
+    "plan for": (BLUE, "s", True),
+    "easy gain": (GREEN, "o", False),
+    "leave for now": (GREY, "s", False),
+}
+
+
+def priority_matrix(table: pd.DataFrame, *, cuts: Mapping[str, float], names: Mapping[str, str]) -> Any:
+    """Draw priority against difficulty, cut into four; every point has its label beside the matrix.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        Index ``subscale``; columns ``priority`` (0–1), ``difficulty`` (1–5) and ``quadrant``.
+    cuts : mapping
+        ``priority`` and ``difficulty``: where the lines stand.
+    names : mapping
+        Subscale → its title.
+    """
+    shown = _placed(table, names)
+    if shown.empty:
+        return _nothing()
+    with mpl.rc_context(_STYLE):
+        _, axes = plt.subplots(figsize=(9.6, 5.4))
+        axes.set(xlim=(1, 5), ylim=(0, 1), xlabel="How hard to change (1 very easy, 5 very hard)")
+        axes.set_ylabel("Priority (gap × importance)")
+        axes.set_xticks(range(1, 6))
+        axes.axhline(cuts["priority"], color="#374151", linewidth=1)
+        axes.axvline(cuts["difficulty"], color="#374151", linewidth=1)
+        for quadrant, (x, y, side) in {
+            "act first": (1.06, 0.97, "left"),
+            "plan for": (4.94, 0.97, "right"),
+            "easy gain": (1.06, 0.03, "left"),
+            "leave for now": (4.94, 0.03, "right"),
+        }.items():
+            axes.text(x, y, quadrant, ha=side, va="top" if y > 0.5 else "bottom", color="#374151", style="italic")
+        for place, row in zip(_spaced(shown["priority"], 0.055), shown.itertuples(), strict=True):
+            colour, marker, filled = _QUADRANTS.get(str(row.quadrant), (GREY, "D", False))
+            axes.plot(
+                [row.difficulty, 5.12],
+                [row.priority, place],
+                color="#9CA3AF",
+                linewidth=0.6,
+                clip_on=False,
+                zorder=1.5,
+            )
+            face = colour if filled else "white"
+            axes.plot(
+                row.difficulty, row.priority, marker, color=colour, markerfacecolor=face, markersize=8, clip_on=False
+            )
+            axes.plot(5.16, place, marker, color=colour, markerfacecolor=face, markersize=5, clip_on=False)
+            axes.text(5.24, place, f"{names[str(row.Index)]}", va="center", fontsize=8)
+        axes.figure.subplots_adjust(left=0.08, right=0.62, top=0.96, bottom=0.11)
+    return axes
+
+
+def priority_matrix_in_words(table: pd.DataFrame, *, cuts: Mapping[str, float], names: Mapping[str, str]) -> str:
+    """Say of each subscale its priority, its difficulty and the quadrant."""
+    rows = []
+    for name, label in names.items():
+        if name not in table.index:
+            continue
+        row = table.loc[name]
+        known = pd.notna(row["priority"]) and pd.notna(row["difficulty"])
+        said = (
+            f"priority {row['priority']:.2f}, difficulty {row['difficulty']:.1f}: {row['quadrant']}"
+            if known
+            else "not shown"
+        )
+        rows.append(f"{label}: {said}")
+    return (
+        f"Priority (gap × importance, cut at {cuts['priority']:g}) and difficulty (1 to 5, cut at {cuts['difficulty']:g}). "
+        + "; ".join(rows)
+        + "."
+    )
+
+
+def _placed(table: pd.DataFrame, names: Mapping[str, str]) -> pd.DataFrame:
+    """Return the rows that have both coordinates, the highest first."""
+    known = table.loc[[name for name in table.index if name in names]]
+    numbers = known[["priority", "difficulty"]].astype(float)
+    return known.assign(**numbers)[numbers.notna().all(axis=1)].sort_values("priority", ascending=False)
+
+
+def _spaced(heights: pd.Series, apart: float) -> list[float]:
+    """Return falling heights moved as little as needed to lie so far apart, within 0 to 1."""
+    places: list[float] = []
+    for height in heights:
+        places.append(min(float(height), places[-1] - apart) if places else min(float(height), 1.0))
+    # What slid under the bottom pushes up what lies above it.
+    floor = 0.02
+    for position in range(len(places) - 1, -1, -1):
+        places[position] = max(places[position], floor)
+        floor = places[position] + apart
+    return places
+
+
+def gap_and_importance(table: pd.DataFrame, *, names: Mapping[str, str]) -> Any:
+    """Draw the two factors of the priority apart: the gap on the left, the importance on the right.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        Index ``subscale``, in the order of the rows; columns ``gap`` and ``importance`` (0–1).
+    names : mapping
+        Subscale → its title.
+    """
+    rows = [name for name in table.index if name in names]
+    if not rows:
+        return _nothing()
+    y = np.arange(len(rows))
+    with mpl.rc_context(_STYLE):
+        figure, pair = plt.subplots(1, 2, figsize=(9.0, 1.2 + 0.32 * len(rows)), sharey=True)
+        for axes, column, title, colour, marker in zip(
+            pair,
+            ("gap", "importance"),
+            ("Gap (0 none, 1 all)", "Importance (0 none, 1 very large)"),
+            (VERMILION, BLUE),
+            ("o", "s"),
+            strict=True,
+        ):
+            values = table.loc[rows, column].to_numpy(dtype=float, na_value=np.nan)
+            axes.hlines(y, 0, values, color=colour, linewidth=1.4)
+            axes.plot(values, y, marker, color=colour, markersize=6)
+            axes.axvline(0.5, color="#374151", linewidth=0.9, linestyle="--")
+            axes.set(xlim=(0, 1), xlabel=title)
+            for place, value in zip(y, values, strict=True):
+                if np.isnan(value):
+                    axes.text(0.02, place, "not shown", va="center", color=GREY, fontsize=8)
+        pair[0].set_yticks(y, [textwrap.shorten(names[name], 60, placeholder="…") for name in rows])
+        pair[0].invert_yaxis()
+        figure.tight_layout()
+    return pair[0]
+
+
+def gap_and_importance_in_words(table: pd.DataFrame, *, names: Mapping[str, str]) -> str:
+    """Say the gap and the importance of each subscale."""
+
+    def said(value: Any) -> str:
+        return "not shown" if pd.isna(value) else f"{value:.2f}"
+
+    rows = [
+        f"{names[str(name)]}: gap {said(row['gap'])}, importance {said(row['importance'])}"
+        for name, row in table.iterrows()
+        if name in names
+    ]
+    return "Gap and importance, each from 0 to 1. " + "; ".join(rows) + "."
+
+
+def perception_gaps(means: pd.DataFrame, *, names: Mapping[str, str], form_names: Mapping[str, str]) -> Any:
+    """Draw the forms' means of every score on one line each: the longer the line, the wider the views lie apart.
+
+    Parameters
+    ----------
+    means : pandas.DataFrame
+        Tidy: ``score``, ``form`` and ``mean`` (0–100).
+    names : mapping
+        Score → its title, in this order.
+    form_names : mapping
+        Form → its title, in the order of the key.
+    """
+    order = [name for name in names if name in set(means["score"])]
+    if not order:
+        return _nothing()
+    wide = means.pivot(index="score", columns="form", values="mean").reindex(order).astype("Float64").astype(float)
+    y = np.arange(len(order))
+    with mpl.rc_context(_STYLE):
+        figure, axes = plt.subplots(figsize=(8.4, 1.3 + 0.34 * len(order)))
+        axes.hlines(y, wide.min(axis=1), wide.max(axis=1), color="#9CA3AF", linewidth=3)
+        for position, (form, label) in enumerate(form_names.items()):
+            if form in wide:
+                axes.plot(wide[form], y, MARKERS[position], color=SERIES[position], markersize=7, label=label)
+        for place in y[wide.isna().all(axis=1).to_numpy()]:
+            axes.text(50, place, "not shown", ha="center", va="center", color=GREY, fontsize=8)
+        axes.set_xlim(0, 100)
+        axes.set_yticks(y, [textwrap.shorten(names[name], 60, placeholder="…") for name in order])
+        axes.invert_yaxis()
+        axes.set_xlabel("Mean, 0 to 100")
+        figure.legend(loc="outside upper center", ncol=len(form_names), frameon=False, bbox_to_anchor=(0.5, 1.05))
+        figure.tight_layout()
+    return axes
+
+
+def perception_gaps_in_words(means: pd.DataFrame, *, names: Mapping[str, str], form_names: Mapping[str, str]) -> str:
+    """Say the mean of each form on every score."""
+    rows = []
+    for name, label in names.items():
+        part = means[means["score"] == name].set_index("form")["mean"]
+        if part.empty:
+            continue
+        said = [
+            f"{title} {'not shown' if pd.isna(part[form]) else format(float(part[form]), '.0f')}"
+            for form, title in form_names.items()
+            if form in part.index
+        ]
+        rows.append(f"{label}: {', '.join(said)}")
+    return "Means by form, 0 to 100. " + "; ".join(rows) + "."
+
+
+_LINES = ("-", "--", ":", "-.", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 3)))
+
+
+def power_curve(curve: pd.DataFrame, *, unit: str, enough: float = 0.80, smallest: float | None = None) -> Any:
+    """Draw the chance to see a change against its size, one line a person autocorrelation.
+
+    Parameters
+    ----------
+    curve : pandas.DataFrame
+        As `analysis.planning.power` gives it for several effects: index ``effect, person_autocorrelation`` and, with
+        clusters, ``cluster_autocorrelation`` (a panel each); column ``power``.
+    unit : str
+        Of the effect, for the axis.
+    enough : float
+        Power that is drawn as a level line.
+    smallest : float, optional
+        Smallest interesting change, drawn as an upright line.
+    """
+    panels = _power_panels(curve)
+    if not panels:
+        return _nothing()
+    with mpl.rc_context(_STYLE):
+        figure, grid = plt.subplots(
+            1, len(panels), figsize=(2.2 + 3.1 * max(len(panels), 1.4), 3.6), sharey=True, squeeze=False
+        )
+        for axes, (title, lines) in zip(grid[0], panels.items(), strict=True):
+            for position, (person, powers) in enumerate(lines.items()):
+                axes.plot(
+                    powers.index,
+                    powers,
+                    linestyle=_LINES[position % len(_LINES)],
+                    marker=MARKERS[position % len(MARKERS)],
+                    markersize=4,
+                    color=SERIES[position % len(SERIES)],
+                    label=f"people stay alike {person:.2f}",
+                )
+            axes.axhline(enough, color=GREY, linewidth=1)
+            if smallest is not None:
+                axes.axvline(smallest, color=GREY, linewidth=1, linestyle=":")
+            axes.set_ylim(0, 1.02)
+            axes.yaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f} %")
+            axes.set_xlabel(f"True change, {unit}")
+            axes.set_title(title, fontsize=10)
+        grid[0, 0].set_ylabel("Chance to see it")
+        handles, labels = grid[0, 0].get_legend_handles_labels()
+        figure.legend(
+            handles, labels, loc="outside upper center", ncol=len(labels), frameon=False, bbox_to_anchor=(0.5, 1.08)
+        )
+        figure.tight_layout()
+    return grid[0, 0]
+
+
+def power_curve_in_words(curve: pd.DataFrame, *, unit: str, enough: float = 0.80, smallest: float | None = None) -> str:
+    """Say from which size on a change is seen with enough chance, and what the chance is at the smallest interesting one."""
+    parts = []
+    for title, lines in _power_panels(curve).items():
+        for person, powers in lines.items():
+            reached = powers.index[powers >= enough]
+            said = f"from {reached[0]:g} on" if len(reached) else "at none of these sizes"
+            if smallest is not None and smallest in powers.index:
+                said += f", at {smallest:g} the chance is {100 * powers[smallest]:.0f} %"
+            parts.append(f"{f'{title}, ' if title else ''}people stay alike {person:.2f}: {said}")
+    sizes = f"Chance to see a change ({unit}); {100 * enough:.0f} % is reached at the sizes drawn: "
+    return sizes + ("; ".join(parts) or "not shown") + "."
+
+
+def _power_panels(curve: pd.DataFrame) -> dict[str, dict[float, pd.Series]]:
+    """Return panel → person autocorrelation → power by effect."""
+    tidy = curve["power"].dropna().reset_index()
+    if tidy.empty:
+        return {}
+    has_clusters = "cluster_autocorrelation" in tidy
+    titles = (
+        [f"clusters stay alike {each:.2f}" for each in tidy["cluster_autocorrelation"]]
+        if has_clusters
+        else [""] * len(tidy)
+    )
+    return {
+        str(title): {
+            float(person): rows.set_index("effect")["power"].sort_index()
+            for person, rows in part.groupby("person_autocorrelation")
+        }
+        for title, part in tidy.groupby(titles, sort=True)
+    }

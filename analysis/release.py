@@ -4,12 +4,10 @@ A notebook shows a finding with `table`, `figure` or `say`; the same call shows 
 in a report also writes it to the report's folder. Nothing reaches either before it was suppressed.
 
 What is promised beyond `disclosure`: no count of people under the floor stands in a table, sentence, method or
-note, nor follows from how many there are in all; what everybody answered is not told; digits that would
-tell how many people a number comes from are rounded away; spreads of fewer than 20 people are withheld
-(a mean and a standard deviation of five answers give most of the answers back). Not promised: safety against
-someone who knows some of the answers, who holds another report of the same people, or who searches all data
-sets for those that give the rounded numbers; and coefficients of models of groups that may be shown are
-shown, though with a handful of people they say much about these people.
+note, nor follows from how many there are in all; what everybody answered is not told; numbers of few people are
+rounded or withheld (`coarsening`), and so is what would give a withheld mean back (`known_means`); what
+identifies people is never set out by team. Other reports of the same people: `release_record`. Each rule with its
+reason, and what is not promised: docs/disclosure.md.
 """
 
 from __future__ import annotations
@@ -20,6 +18,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import date
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -27,11 +26,20 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from analysis.action_log import write_action_log
+from analysis.coarsening import coarsened, is_in_points, near_an_end, steps_of_means
 from analysis.disclosure import FLOORS, Audience, safe_groups, safe_subset, suppress_small_cells
+from analysis.form_groups import FormGroups, form_groups
+from analysis.known_means import KnownMean, KnownMeans, group_of, without_wave
 from analysis.result import Result
 from analysis.wording import fit_to_say
+from instrument.definition import Instrument
 from instrument.files import spreadsheet_safe
-from instrument.responses import Responses, select, split_waves
+from instrument.responses import Responses, question_columns, select, split_waves
+from instrument.scoring import score_scale
+
+ACTION_LOG = "action_log.xlsx"
+"""How the action log is called, in a report's folder."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,8 +50,8 @@ class Release:
     ----------
     notebook : str
         Name of the notebook; tables and figures are filed under it.
-    audience : {"internal", "external"}
-        Nothing is shown of fewer than 5 or 10 people.
+    audience : {"internal", "external", "researcher"}
+        Nothing is shown of fewer than 5, 10 or 5 people; some things only to researchers.
     folder : path or None
         Where a report gathers its parts; None in a notebook that is run by hand.
     """
@@ -54,6 +62,15 @@ class Release:
     _sizes: list[int] = field(default_factory=list, repr=False)  # people in each wave that may be shown
     _said: list[str] = field(default_factory=list, repr=False)
     _nothing: list[str] = field(default_factory=list, repr=False)  # holds a reason when nothing may be shown
+    _known: KnownMeans = field(default_factory=KnownMeans, repr=False)
+    _instrument: list[Instrument] = field(default_factory=list, repr=False)  # of the answers admitted
+    _hiding: set[int] = field(default_factory=set, repr=False)  # waves with a form or team of fewer than 5 people
+    _weighted: dict[int, int] = field(default_factory=dict, repr=False)  # wave → people its mean amounts to
+
+    @property
+    def for_researchers(self) -> bool:
+        """Whether what only researchers see is shown: reliable change in counts, tests of single models."""
+        return self.audience == "researcher"
 
     @property
     def floor(self) -> int:
@@ -104,7 +121,18 @@ def open_release(notebook: str, *, audience: Audience = "internal", folder: str 
 
 def admit(release: Release, responses: Responses) -> Responses:
     """Return the answers of the waves that have enough of them to be shown at all; say what was left out."""
-    sizes = {wave: len(part.answers) for wave, part in split_waves(responses).items()}
+    waves = split_waves(responses)
+    sizes = {wave: len(part.answers) for wave, part in waves.items()}
+    release._instrument[:] = [responses.instrument]
+    for column in [name for name in ("form", "team") if name in responses.people]:
+        of_each = responses.people.groupby(["wave", column]).size()
+        release._hiding.update(of_each.index[of_each < FLOORS["internal"]].get_level_values("wave"))
+    if "form" in responses.people:
+        # Where forms weigh the same in a mean, it tells more of a person of the smallest one.
+        of_forms = {wave: part.people["form"].value_counts() for wave, part in waves.items()}
+        release._weighted.update(
+            {wave: len(n) * int(n.min()) for wave, n in of_forms.items() if len(n) and n.min() >= release.floor}
+        )
     small = [wave for wave, size in sizes.items() if size < release.floor]
     release._sizes.extend(size for size in sizes.values() if size >= release.floor)
     if small:
@@ -130,6 +158,21 @@ def shown_groups(release: Release, responses: Responses, column: str) -> list[st
     return sorted(str(label[0]) for label in safe.shown)
 
 
+def shown_forms(release: Release, responses: Responses) -> FormGroups:
+    """Return in which groups the forms are shown, the same at every wave; say so where they are not shown as they are.
+
+    Peer workers, colleagues, managers; non-peer staff where managers or colleagues are too few at a wave; one figure for
+    everyone where peer workers are (`form_groups`).
+    """
+    definition = responses.instrument
+    if "form" not in responses.people or responses.people.empty:
+        return FormGroups(group={}, sentence="")
+    groups = form_groups(responses.people, {form.id: form.who for form in definition.forms}, floor=release.floor)
+    if groups.sentence:
+        say(release, groups.sentence)
+    return groups
+
+
 def may_show_without(release: Release, part: int, whole: int) -> bool:
     """Say whether a result without some people may stand beside the result with them."""
     return safe_subset(part, whole, release.floor)
@@ -148,8 +191,10 @@ def table(
     scale: tuple[float, float] | None = None,
     decimals: int | None = None,
     drop: Sequence[str] = (),
+    fewest: int | None = None,
+    only_for_researchers: bool = False,
 ) -> Result:
-    """Suppress a table for the audience, show it, and file it; return what was shown.
+    """Suppress a table for the audience, make its numbers as exact as their people allow, show and file it.
 
     Parameters
     ----------
@@ -158,7 +203,8 @@ def table(
     name : str
         File name without ending, unique in the notebook.
     count : str, sequence of str or None
-        Column of the number of people; None for a table that is not about people.
+        Column of the number of people, or columns where several groups are compared (``("n_before", "n_after")``,
+        ``("n_1", "n_2")``); None for a table that is not about people, or whose numbers are of all of them.
     percents : sequence of str
         Columns that are percentages of ``count``.
     whole : int or mapping, optional
@@ -170,19 +216,39 @@ def table(
         where one group's count falls short by fewer than the floor, those of all groups are left out.
     scale : (float, float), optional
         Lowest and highest answer: a mean of whole answers is left out where it tells that fewer people than
-        the floor gave another answer than all the others.
+        the floor gave another answer than all the others. 1 POMP is then a hundredth of this range.
     margins : sequence of str, optional
         Index levels whose totals readers know (`suppress_small_cells`).
     decimals : int, optional
-        Round what describes people to so many decimals: the last digits of a mean tell how many people
-        it comes from, and with that how many did not answer. Test statistics and effect sizes are then
-        rounded to two decimals, p to three: a t with its p gives the degrees of freedom back.
+        Round what describes people to so many decimals, if that is coarser than the policy: the last digits of a
+        mean tell how many people it comes from, and with that how many did not answer. Test statistics and effect sizes
+        are rounded to two decimals, p to three: a t with its p gives the degrees of freedom back.
     drop : sequence of str
         Columns to leave out once they have served to suppress.
+    fewest : int, optional
+        With ``count=None``: the fewest people that any of the numbers comes from. Default: those of the smallest
+        wave that was admitted.
+    only_for_researchers : bool
+        Neither shown nor filed for another audience.
+
+    Returns
+    -------
+    Result
+        What was shown. Draw figures from this, and from nothing else.
+
+    Raises
+    ------
+    ValueError
+        If a table that sets groups side by side has no ``count``, or a table by team or organisation holds what is never
+        shown so.
     """
+    _refuse_by_team(release, result)
+    _refuse_uncounted(result, count, fewest)
     shown = result
+    counted = result.table
     if count is not None:
         shown = suppress_small_cells(result, count=count, audience=release.audience, percents=percents, margins=margins)
+        counted = shown.table
         for column in [count] if isinstance(count, str) else count:
             total = whole.get(column) if isinstance(whole, Mapping) and not isinstance(count, str) else whole
             if total is not None:
@@ -191,17 +257,21 @@ def table(
             unknown = shown.table[count].isna()
             told_of = {name: shown.table[name].mask(unknown) for name in percents if name in shown.table}
             shown = replace(shown, table=shown.table.assign(**told_of))
-        kept = _without_flags_of_hidden(_without_telling_spread(shown.table, result.table, count, decimals), percents)
+        kept = _without_spread_of_alike(shown.table, result.table, count, decimals)
+        kept = _without_flags_of_hidden(kept, percents)
         if scale is not None and isinstance(count, str):
             kept = _without_unanimous_means(kept, result.table, count, scale, release.floor)
-        values = [name for name in ("mean", "estimate") if name in kept]
-        if not kept[values].isna().equals(shown.table[values].isna()):
-            why = "A mean is left out where it is the value of everybody, or of nearly everybody."
-            shown = replace(shown, notes=(*shown.notes, why))
         shown = replace(shown, table=kept)
+    shown = _as_exact_as_allowed(release, name, shown, result.table, counted, count, scale, fewest)
+    values = [name for name in ("mean", "estimate") if name in shown.table]
+    if count is not None and _withheld_alone(shown.table, result.table, values, count, release.floor):
+        why = "A mean is left out where it is the value of everybody, or of nearly everybody, or would give such a one back."
+        shown = replace(shown, notes=(*shown.notes, why))
     shown = replace(shown, table=shown.table.drop(columns=list(drop)))
     if decimals is not None:
         shown = replace(shown, table=_rounded(shown.table, decimals))
+    if only_for_researchers and not release.for_researchers:
+        return shown
     if shown.table.empty:
         say(release, f"{shown.title}: nothing of this may be shown, or there is nothing.")
         return shown
@@ -302,6 +372,14 @@ def figure(release: Release, axes: Any, name: str, *, title: str, alt: str, head
         (release.folder / f"{_filed_name(release, name)}.svg").write_bytes(svg)
 
 
+def action_log(release: Release, rows: pd.DataFrame, definition: Instrument, *, today: date) -> None:
+    """File the action log, to fill in: its rows must come from a table that was released."""
+    if release.folder is None:
+        say(release, "A report files the action log as a workbook to fill in.")
+        return
+    write_action_log(release.folder / ACTION_LOG, rows, definition, today=today)
+
+
 def say(release: Release, sentence: str, *, headline: bool = False) -> None:
     """Show a sentence; a headline also stands in the summary on the report's first page."""
     sentence = fit_to_say(sentence, release.floor, release._sizes)
@@ -361,7 +439,8 @@ class _Picture:
         )
 
 
-_SPREAD_FEWEST = 20  # people, below whom no standard deviation is shown
+_PLACES = frozenset({"team", "organisation"})
+_PEOPLE_COLUMNS = frozenset({"n", "n_before", "n_after", "n_linked", "n_1", "n_2", "responses", "people"})
 _TELLING_DF = 10  # a df this close to n is n less a few, and so tells n
 _DESCRIBING = ("estimate", "item_rest", "alpha", "loading", "mean", "sd", "se", "ci_", "percent", "skewness", "median")
 
@@ -429,21 +508,16 @@ def _without_near_totals(
     return frame.assign(**changed)
 
 
-def _without_telling_spread(
+def _without_spread_of_alike(
     frame: pd.DataFrame, full: pd.DataFrame, count: str | Sequence[str], decimals: int | None
 ) -> pd.DataFrame:
-    """Withhold the spread of fewer than 20 people, and the mean where it is everybody's own value."""
-    spreads = [name for name in ("sd", "skewness", "kurtosis") if name in frame]
-    if not spreads or not isinstance(count, str):
+    """Withhold the mean and all that goes with it where it is everybody's own value."""
+    if "sd" not in full or not isinstance(count, str):
         return frame
-    few = _people_in(full[count]) < _SPREAD_FEWEST
-    frame = frame.assign(**{name: frame[name].mask(few) for name in spreads})
-    if "sd" in full:
-        alike = _people_in(full["sd"]) < 0.5 * 10.0 ** -(2 if decimals is None else decimals)
-        values = [name for name in frame.select_dtypes("number") if str(name).startswith(_DESCRIBING)]
-        values = [name for name in values if not str(name).startswith("percent")]
-        frame = frame.assign(**{str(name): frame[name].mask(alike) for name in values})
-    return frame
+    alike = _people_in(full["sd"]) < 0.5 * 10.0 ** -(2 if decimals is None else decimals)
+    values = [name for name in frame.select_dtypes("number") if str(name).startswith(_DESCRIBING)]
+    values = [name for name in values if not str(name).startswith("percent")]
+    return frame.assign(**{str(name): frame[name].mask(alike) for name in values})
 
 
 def _without_unanimous_means(
@@ -466,6 +540,155 @@ def _without_flags_of_hidden(frame: pd.DataFrame, percents: Sequence[str]) -> pd
         if flag in frame and name in frame:
             frame = frame.assign(**{flag: frame[flag].astype("boolean").mask(frame[name].isna())})
     return frame
+
+
+def _as_exact_as_allowed(
+    release: Release,
+    name: str,
+    shown: Result,
+    full: pd.DataFrame,
+    counted: pd.DataFrame,
+    count: str | Sequence[str] | None,
+    scale: tuple[float, float] | None,
+    fewest: int | None,
+) -> Result:
+    """Round and withhold by the policy of `coarsening`, and whatever would give a withheld mean back."""
+    frame = shown.table
+    if frame.empty:
+        return shown
+    if count is None:
+        known = [fewest] if fewest is not None else release._sizes
+        if not known:  # nothing was admitted: a table of the questionnaire
+            return shown
+        people = np.full(len(frame), float(min(known)))
+    else:
+        columns = [count] if isinstance(count, str) else list(count)
+        people = np.nan_to_num(np.column_stack([_people_in(full[name]) for name in columns])).min(axis=1)
+    points = is_in_points(frame.index.names, frame.columns, counted=count is not None)
+    low, high = _ends(release, frame, scale)
+    unit = np.minimum((high - low) / 100, 1.0)
+    told, notes = coarsened(frame, people, points=points, unit=unit)
+    if points and count is not None:
+        told = _without_what_is_near_an_end(release, name, told, full, counted, people, unit, low, high)
+    return replace(shown, table=told, notes=(*shown.notes, *(note for note in notes if note not in shown.notes)))
+
+
+def _ends(release: Release, frame: pd.DataFrame, scale: tuple[float, float] | None) -> tuple[Any, Any]:
+    """Return the lowest and highest value that the mean of each row can take: 0 and 100 if nothing else is known."""
+    ends = [scale or (0.0, 100.0)] * len(frame)
+    if scale is None and "score" in frame.index.names and release._instrument:
+        definition = release._instrument[0]
+        ids = set(definition.scores.ids)
+        of = [str(label) for label in frame.index.get_level_values("score")]
+        known = {name: score_scale(definition, name) for name in set(of) & ids}
+        ends = [known.get(name, (0.0, 100.0)) for name in of]
+    return np.array([low for low, _ in ends]), np.array([high for _, high in ends])
+
+
+def _without_what_is_near_an_end(
+    release: Release,
+    name: str,
+    frame: pd.DataFrame,
+    full: pd.DataFrame,
+    counted: pd.DataFrame,
+    people: Any,
+    unit: Any,
+    low: Any,
+    high: Any,
+) -> pd.DataFrame:
+    """Withhold means and changes that confine some of their people, or give a withheld mean back."""
+    names = [str(name) for name in frame.index.names]
+    keys = [key if isinstance(key, tuple) else (key,) for key in frame.index]
+    levels = [dict(zip(names, key, strict=True)) for key in keys]
+    of = [str(at.get("score", at.get("item", at.get("subscale", "")))) for at in levels]
+    groups = [group_of(at) for at in levels]
+    if "item" in names and "wave" not in names:  # a table a wave, told apart by its name
+        groups = [group | {("table", name)} for group in groups]
+    if "mean" in frame:
+        values = _people_in(frame["mean"])
+        half = steps_of_means(people, unit) / 2
+        there = [place for place in range(len(frame)) if not np.isnan(values[place])]
+        # What was withheld before must not come back either.
+        few = counted["mean"].isna().to_numpy()
+        for place in np.flatnonzero(np.isnan(values) & full["mean"].notna().to_numpy()):
+            why = release._known.too_few if few[place] else release._known.withheld
+            why.add((of[place], groups[place]))
+        means = [
+            KnownMean(
+                of=of[place],
+                group=groups[place],
+                n=people[place],
+                least=values[place] - half[place],
+                most=values[place] + half[place],
+                low=low[place],
+                high=high[place],
+                amounts_to=release._weighted.get(dict(groups[place])["wave"], np.inf)
+                if {name for name, _ in groups[place]} == {"wave"}
+                else np.inf,
+                hides=dict(groups[place]).get("wave") in release._hiding,
+            )
+            for place in there
+        ]
+        hidden = np.zeros(len(frame), dtype=bool)
+        hidden[there] = release._known.to_withhold(means)
+    elif "estimate" in frame:
+        values = np.abs(_people_in(frame["estimate"]))
+        changes = [(score, without_wave(group)) for score, group in zip(of, groups, strict=True)]
+        hidden = release._known.changes_to_withhold(changes)
+        # A change over nearly the whole scale puts everybody at one end before and at the other after.
+        hidden |= near_an_end(people, values, values, -high + low, high - low) & ~np.isnan(values)
+    else:
+        return frame
+    gone = [each for each in frame.select_dtypes("number") if not str(each).startswith(("n", "percent", "asked"))]
+    return frame.assign(**{str(each): frame[each].mask(hidden) for each in gone})
+
+
+def _withheld_alone(
+    frame: pd.DataFrame, full: pd.DataFrame, values: list[str], count: str | Sequence[str], floor: int
+) -> bool:
+    """Say whether a mean is withheld where its people are not."""
+    columns = [count] if isinstance(count, str) else list(count)
+    enough = (np.nan_to_num(np.column_stack([_people_in(full[name]) for name in columns])) >= floor).all(axis=1)
+    there = frame[columns].notna().all(axis=1).to_numpy()
+    return any(bool((frame[name].isna() & full[name].notna() & enough & there).any()) for name in values)
+
+
+def _refuse_by_team(release: Release, result: Result) -> None:
+    """Refuse what tells of single people (risk medium or high in the definition) by team or organisation."""
+    frame = result.table
+    about = {str(name).lower() for name in [*frame.index.names, *frame.columns]}
+    if not release._instrument or not about & _PLACES:
+        return
+    definition = release._instrument[0]
+    telling = {
+        column: question.id
+        for question in definition.questions
+        if question.risk in ("medium", "high") and question.role not in ("code", "system")
+        for column in question_columns(question, definition)
+    }
+    labels = {str(label) for level in frame.index.names for label in frame.index.get_level_values(level).unique()}
+    found = sorted(
+        {telling[name] for name in ({str(column) for column in frame.columns} | labels | about) & set(telling)}
+    )
+    if found:
+        raise ValueError(
+            f"{', '.join(found)} must not be shown by team or organisation: it would tell of single people. "
+            "Show it for everyone together, or not at all."
+        )
+
+
+def _refuse_uncounted(result: Result, count: str | Sequence[str] | None, fewest: int | None) -> None:
+    """Refuse a table of groups of people that does not say how many they are."""
+    if count is not None:
+        return
+    frame = result.table
+    counts = [str(name) for name in frame.columns if str(name) in _PEOPLE_COLUMNS]
+    sides = [str(name) for name in frame.index.names if str(name) in ("group_1", "group_2", "form", "team", "arm")]
+    if counts or (sides and fewest is None and {"mean", "estimate"} & set(frame.columns)):
+        what = f"columns {', '.join(counts)}" if counts else f"groups of people ({', '.join(sides)})"
+        raise ValueError(
+            f"The table has {what}: name the columns of people with `count`, or the fewest people of a number with `fewest`."
+        )
 
 
 def _people_in(column: pd.Series) -> Any:

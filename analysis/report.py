@@ -7,6 +7,7 @@ import importlib.metadata
 import json
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -19,14 +20,20 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.analysis_plan import read_plan
 from analysis.disclosure import FLOORS, Audience
+from analysis.form_groups import form_groups
+from analysis.open_answers import write_open_answers
 from analysis.pages import write_pages
-from analysis.release import Shown, read_shown
+from analysis.release import ACTION_LOG, Shown, read_shown
+from analysis.release_record import FILE, check_releases, note_release, released_groups
 from analysis.workbook import write_workbook
+from analysis.written import write_documents
 from instrument.definition import Instrument, read_instrument
 from instrument.files import write_whole
 from instrument.reading import read_responses
-from instrument.responses import Responses
+from instrument.responses import Responses, select, split_waves
+from instrument.sample_data import canonical_table
 
 SEED = 20261122
 """Seed of everything random in the notebooks (bootstrap, parallel analysis); it stands in provenance.json."""
@@ -40,6 +47,12 @@ def run_report(
     *,
     instrument: str | Path = "pwiq",
     audience: Audience = "internal",
+    organisation: str | None = None,
+    team: str | None = None,
+    plan: str | Path | None = None,
+    record: str | Path | None = None,
+    withdraw: int | None = None,
+    open_answers: str | Path | None = None,
     force: bool = False,
     progress: bool = False,
 ) -> Path:
@@ -53,8 +66,19 @@ def run_report(
         Folder to write. Everything in it is a release: suppressed for ``audience``.
     instrument : str or path
         Name or path of the questionnaire's definition.
-    audience : {"internal", "external"}
-        Nothing is shown of fewer than 5 or 10 people.
+    audience : {"internal", "external", "researcher"}
+        Nothing is shown of fewer than 5, 10 or 5 people; "researcher" adds the researcher's document.
+    organisation, team : str, optional
+        Report on this organisation or team alone; everyone's answers then tell whether waves may be compared.
+    plan : path, optional
+        The analysis plan (`pwiq plan`): what it states is used, and deviations from it are listed.
+    record : path, optional
+        The record of releases, beside the report by default: a report that would, with an earlier one, tell of
+        fewer people than are ever shown is refused.
+    withdraw : int, optional
+        Number of an earlier report that was called back.
+    open_answers : path, optional
+        Write the answers to open questions to this file too, shuffled and unlinked. They may name people.
     force : bool
         Replace ``out`` if it is an earlier report (or empty); any other folder is never touched.
     progress : bool
@@ -71,6 +95,8 @@ def run_report(
         If ``out`` exists and may not be replaced.
     FileNotFoundError, InstrumentError, ResponseError
         If the input cannot be used; nothing is written then.
+    ReleaseRefusedError
+        If an earlier report and this one would together tell of a few people.
 
     Examples
     --------
@@ -84,28 +110,44 @@ def run_report(
     if audience not in FLOORS:
         raise ValueError(f"audience must be one of {', '.join(FLOORS)}; got {audience!r}")
     _refuse_existing(target, force=force)
-    _refuse_to_lose([*paths, Path(instrument)], target)
+    read = [*paths, Path(instrument), *([Path(plan)] if plan else [])]
+    _refuse_to_lose(read, target)
+    if plan:
+        read_plan(plan)  # refused before any work is done
     definition = read_instrument(instrument)
     responses = read_responses(paths, definition)
+    chosen = _of_place(responses, organisation=organisation, team=team)
+    groups = _shown_groups(chosen, audience)
+    releases = Path(record) if record else target.parent / FILE
+    check_releases(releases, groups, audience, withdraw)
+    if open_answers:
+        write_open_answers(chosen, open_answers, audience=audience)
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".pwiq-", dir=target.resolve().parent) as work:
         parts, finished = Path(work) / "parts", Path(work) / "report"
         parts.mkdir()
         finished.mkdir()
+        everyone = [str(path.resolve()) for path in paths]
         parameters = {
-            "files": [str(path.resolve()) for path in paths],
+            "files": everyone if chosen is responses else _written(chosen, Path(work)),
+            "pooled": None if chosen is responses else everyone,
             "instrument": _definition_parameter(instrument),
             "audience": audience,
             "seed": SEED,
+            "plan": str(Path(plan).resolve()) if plan else None,
             "folder": str(parts),
         }
         executed = run_notebooks(parameters, Path(work), progress=progress)
         shown = [entry for name in executed for entry in read_shown(parts, name)]
-        provenance = _provenance(paths, definition, responses, audience)
+        provenance = _provenance(paths, definition, chosen, audience)
+        if chosen is not responses:
+            provenance["of"] = {"organisation": organisation, "team": team}
         _gather(finished, parts, executed, shown, provenance, definition, audience)
         if target.exists():
             shutil.rmtree(target)
         finished.replace(target)
+    if groups:
+        note_release(releases, groups, audience, withdraw)
     return target / "index.html"
 
 
@@ -139,7 +181,9 @@ def run_notebooks(parameters: dict[str, Any], work: Path, *, progress: bool = Fa
 
 
 def _run_notebook(source: Path, executed: Path, parameters: dict[str, Any]) -> None:
-    order = {"source": str(source), "executed": str(executed), "parameters": parameters}
+    declared = _declared(source)
+    known = {name: value for name, value in parameters.items() if name in declared}
+    order = {"source": str(source), "executed": str(executed), "parameters": known}
     done = subprocess.run(
         [sys.executable, "-m", "analysis.run_notebook"],
         input=json.dumps(order),
@@ -153,6 +197,57 @@ def _run_notebook(source: Path, executed: Path, parameters: dict[str, Any]) -> N
             f"notebook {source.name} stopped in {said[-1] if said else 'its kernel'}. "
             "This is a fault of the software; please report it with the message."
         )
+
+
+def _declared(source: Path) -> set[str]:
+    """Return the names of a notebook's parameters: papermill complains of others."""
+    cells = json.loads(source.read_text(encoding="utf-8"))["cells"]
+    tagged = [cell for cell in cells if "parameters" in cell["metadata"].get("tags", ())]
+    return {name for cell in tagged for name in re.findall(r"^(\w+) = ", "".join(cell["source"]), re.MULTILINE)}
+
+
+def _of_place(responses: Responses, *, organisation: str | None, team: str | None) -> Responses:
+    """Return the answers of one organisation or team; the same object where none is named."""
+    chosen = pd.Series(True, index=responses.people.index)
+    for column, wanted in (("organisation", organisation), ("team", team)):
+        if wanted is None:
+            continue
+        if column not in responses.people:
+            raise ValueError(f"the answers have no column {column}, so that {wanted!r} cannot be found")
+        given = responses.people[column].astype("string").fillna("")
+        if not (given == wanted).any():
+            known = ", ".join(sorted(set(given) - {""})[:20]) or "none"
+            raise ValueError(f"nobody answered in the {column} {wanted!r}; there are {known}")
+        chosen &= given == wanted
+    if not chosen.any():
+        raise ValueError(f"nobody answered in the team {team!r} of the organisation {organisation!r}")
+    places = responses.people.get("organisation")
+    if team is not None and organisation is None and places is not None and places[chosen].nunique() > 1:
+        raise ValueError(f"several organisations have a team {team!r}: name the organisation too")
+    return responses if organisation is None and team is None else select(responses, chosen)
+
+
+def _written(responses: Responses, folder: Path) -> list[str]:
+    """Write the answers to one file a wave, as the notebooks read them; they go when the report is finished."""
+    paths = []
+    for wave, part in split_waves(responses).items():
+        paths.append(folder / f"wave_{wave}.csv")
+        canonical_table(part).to_csv(paths[-1], index=False)
+    return [str(path) for path in paths]
+
+
+def _shown_groups(responses: Responses, audience: Audience) -> dict[str, list[str]]:
+    """Return whose answers the report shows: those of the waves that have enough of them, by group of forms."""
+    sizes = responses.people["wave"].value_counts()
+    admitted = select(responses, responses.people["wave"].isin(sizes.index[sizes >= FLOORS[audience]]))
+    if admitted.people.empty:
+        return {}
+    shown = None
+    if "form" in admitted.people:
+        who = {form.id: form.who for form in responses.instrument.forms}
+        found = form_groups(admitted.people, who, floor=FLOORS[audience])
+        shown = found.group if found.apart else None
+    return released_groups(admitted, shown)
 
 
 def _refuse_to_lose(read: Sequence[Path], target: Path) -> None:
@@ -220,5 +315,10 @@ def _gather(
         if entry.kind == "table"
     }
     write_workbook(finished / "tables.xlsx", tables, banner=provenance["draft"])
-    write_pages(finished, executed, shown, provenance, definition, audience=audience)
+    documents = write_documents(
+        finished, shown, {name: table for name, (_, table) in tables.items()}, provenance, definition, audience=audience
+    )
+    if (parts / ACTION_LOG).exists():
+        documents.append(Path(shutil.copyfile(parts / ACTION_LOG, finished / ACTION_LOG)))
+    write_pages(finished, executed, shown, provenance, definition, audience=audience, documents=documents)
     write_whole(finished / "provenance.json", json.dumps(provenance, indent=2, ensure_ascii=False) + "\n")

@@ -20,6 +20,14 @@ _TELLING = (
         r"Items that hardly vary \1.",
     ),
     (r"too small: [^.]*\.", "some have fewer."),
+    # What all or none of a group said is what each of them said.
+    (rf"\b100(?:\.0+)? ?% of (?:all |the )*(?={_PEOPLE}\b)", "most of the "),
+    (rf"(?<![\d.])0(?:\.0+)? ?% of (?:all |the )*(?={_PEOPLE}\b)", "few of the "),
+    (rf"\ball (?:of )?(?:the )?(?:\d+ )?({_PEOPLE} (?:agreed|disagreed|said|gave|chose|judged|rated))", r"most \1"),
+    (
+        rf"\b(?:none of|not one of|no) (?:all |the )?({_PEOPLE} (?:agreed|disagreed|said|gave|chose|judged|rated))",
+        r"few \1",
+    ),
     (r"at least two of its answers are needed in both waves", "it has too few answers in one of the waves"),
 )
 

@@ -12,6 +12,7 @@ SPSS_KEYWORDS = {"all", "and", "by", "eq", "ge", "gt", "le", "lt", "ne", "not", 
 # Columns that every file of answers may have; no item or score may bear their names.
 FILE_COLUMNS = ("response", "person", "form", "wave", "organisation", "team", "programme")
 _DERIVED = ("mean_of_scores", "difference", "acquiescence")
+_FEWEST_STEPS, _MOST_STEPS = 2, 4  # of a family of actions: first steps, not a programme
 
 _Key = tuple[str, ...]
 _Fault = tuple[_Key, str]
@@ -20,7 +21,7 @@ _Fault = tuple[_Key, str]
 def contradictions(file: DefinitionFile) -> list[str]:
     """Return every fault of a definition, a line each with its place; none if it is sound."""
     tables = file.tables
-    checks = (_ids, _scales, _forms, _items, _questions, _scores, _themes)
+    checks = (_ids, _scales, _forms, _items, _questions, _scores, _themes, _actions, _signals)
     faults = [file.places.fault(key, message) for check in checks for key, message in check(tables)]
     faults += [
         file.places.fault(key, f"no text in {language!r}", language=language)
@@ -121,6 +122,8 @@ def _forms(tables: DefinitionTables) -> Iterator[_Fault]:
                     ("forms", name, "without"),
                     "a short form leaves out what its full form leaves out; remove this key",
                 )
+            if form.who:
+                yield ("forms", name, "who"), "a short form is filled in by those of its full form; remove this key"
     if len({name.lower() for name in tables.forms}) < len(tables.forms):
         yield ("forms",), "two forms have the same id but for case"
 
@@ -290,6 +293,53 @@ def _themes(tables: DefinitionTables) -> Iterator[_Fault]:
                 yield ("subscales", name, "themes"), _unknown(code, "a theme", ())
 
 
+def _actions(tables: DefinitionTables) -> Iterator[_Fault]:
+    for name, action in tables.actions.items():
+        key = ("actions", name)
+        if name not in tables.subscales:
+            yield key, _unknown(name, "a subscale", tables.subscales)
+            continue
+        for code in action.themes:
+            if code not in tables.subscales[name].themes:
+                yield (*key, "themes"), _unknown(code, f"a theme of {name}", tables.subscales[name].themes)
+        for language, steps in action.steps.items():
+            if not _FEWEST_STEPS <= len(steps) <= _MOST_STEPS:
+                yield (
+                    (*key, "steps"),
+                    f"{len(steps)} steps in {language!r}; a family has {_FEWEST_STEPS} to {_MOST_STEPS}",
+                )
+            if not all(step.strip() for step in steps):
+                yield (*key, "steps"), f"an empty step in {language!r}"
+        if len({len(steps) for steps in action.steps.values()}) > 1:
+            yield (*key, "steps"), "the languages have different numbers of steps"
+
+
+def _signals(tables: DefinitionTables) -> Iterator[_Fault]:
+    """Check that a signal compares subscales, forms on a score, or waves on a score with facets after it."""
+    facets = [f"{name}{facet}" for name, subscale in tables.subscales.items() for facet in subscale.facets]
+    forms = [name for name, form in tables.forms.items() if form.short_of is None]
+    subscales = [name for name, score in tables.scores.items() if score.kind == "subscale"]
+    known: dict[str, tuple[str, list[str]]] = {
+        "subscales": ("a subscale's score", subscales),
+        "forms": ("a full form", forms),
+        "dip": ("a facet", facets),
+    }
+    for name, signal in tables.signals.items():
+        key = ("signals", name)
+        what, ids = known[signal.kind]
+        if (signal.high is None) != (signal.kind == "dip"):
+            yield (*key, "high"), f"a signal of kind {signal.kind!r} has {'no' if signal.high else 'a'} high side"
+        if (signal.score is None) != (signal.kind == "subscales"):
+            yield (*key, "score"), f"a signal of kind {signal.kind!r} has {'no' if signal.score else 'a'} score"
+        if not signal.low:
+            yield (*key, "low"), "what must be low is not said"
+        for side in [*signal.low, *([signal.high] if signal.high else [])]:
+            if side not in ids:
+                yield key, _unknown(side, what, ids)
+        if signal.score is not None and signal.score not in tables.scores:
+            yield (*key, "score"), _unknown(signal.score, "a score", tables.scores)
+
+
 def _missing_texts(tables: DefinitionTables, language: str) -> Iterator[_Key]:
     head = tables.instrument
     if not head.title.get(language):
@@ -309,6 +359,12 @@ def _missing_texts(tables: DefinitionTables, language: str) -> Iterator[_Key]:
         yield from (
             (section, name) for name, entry in getattr(tables, section).items() if not entry.title.get(language)
         )
+    for section in ("actions", "signals"):
+        yield from (
+            (section, name) for name, entry in getattr(tables, section).items() if not entry.title.get(language)
+        )
+    yield from (("actions", name) for name, entry in tables.actions.items() if not entry.steps.get(language))
+    yield from (("signals", name) for name, entry in tables.signals.items() if not entry.meaning.get(language))
     yield from (
         ("subscales", name, "facets", facet)
         for name, subscale in tables.subscales.items()

@@ -19,6 +19,7 @@ from instrument.definition_file import (
 )
 
 __all__ = [
+    "ActionFamily",
     "Catalogue",
     "Facet",
     "Form",
@@ -30,6 +31,7 @@ __all__ = [
     "Question",
     "ResponseScale",
     "ScoreRule",
+    "Signal",
     "Source",
     "Subscale",
     "Text",
@@ -167,10 +169,11 @@ class Subscale:
 
 @dataclass(frozen=True, kw_only=True)
 class Form:
-    """The questionnaire as one kind of respondent gets it."""
+    """The questionnaire as one kind of respondent gets it; `who` is "peers", "colleagues", "managers" or not said."""
 
     id: str
     title: Text
+    who: str | None
     without: tuple[str, ...]
     short_of: str | None
 
@@ -255,6 +258,30 @@ class ScoreRule:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ActionFamily:
+    """What a team can do about the subscale of the same id; `themes` are those of the sources that it takes up."""
+
+    id: str
+    title: Text
+    steps: tuple[Text, ...]
+    themes: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Signal:
+    """A pattern of scores that is worth a talk, with its rule (see ``docs/definition.md``)."""
+
+    id: str
+    title: Text
+    meaning: Text
+    kind: str
+    score: str | None
+    high: str | None
+    low: tuple[str, ...]
+    points: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class Instrument:
     """A whole questionnaire; made by `read_instrument`.
 
@@ -269,6 +296,8 @@ class Instrument:
         Facets on which no change is expected, named before there were data.
     response_scales, subscales, forms, items, questions, scores : Catalogue
         Tuples that also find an entry by its id. ``items`` are the scored items only.
+    actions, signals : Catalogue
+        What to do about a subscale, under its id, and patterns of scores worth a talk; often empty.
     digest : str
         SHA-256 of the definition's files.
     """
@@ -289,12 +318,25 @@ class Instrument:
     items: Catalogue[Item]
     questions: Catalogue[Question]
     scores: Catalogue[ScoreRule]
+    actions: Catalogue[ActionFamily]
+    signals: Catalogue[Signal]
     digest: str = field(repr=False)
 
     @property
     def full_forms(self) -> tuple[str, ...]:
         """The ids of the forms that are not short forms."""
         return tuple(form.id for form in self.forms if not form.is_short)
+
+    def forms_of(self, who: str) -> tuple[str, ...]:
+        """Return the ids of the forms, short ones too, that "peers", "colleagues" or "managers" fill in.
+
+        Examples
+        --------
+        >>> from instrument import read_instrument
+        >>> read_instrument("pwiq").forms_of("peers")
+        ('P', 'PS')
+        """
+        return tuple(form.id for form in self.forms if form.who == who)
 
     @property
     def common_items(self) -> tuple[str, ...]:
@@ -388,7 +430,13 @@ def _build(file: DefinitionFile) -> Instrument:
             for name, table in tables.subscales.items()
         ),
         forms=Catalogue(
-            Form(id=name, title=_text(table.title), without=tuple(table.without), short_of=table.short_of)
+            Form(
+                id=name,
+                title=_text(table.title),
+                who=tables.forms[table.short_of or name].who,
+                without=tuple(table.without),
+                short_of=table.short_of,
+            )
             for name, table in tables.forms.items()
         ),
         items=items,
@@ -408,12 +456,34 @@ def _build(file: DefinitionFile) -> Instrument:
             for name, table in tables.questions.items()
         ),
         scores=Catalogue(_score(name, table, items, common) for name, table in tables.scores.items()),
+        actions=Catalogue(
+            ActionFamily(id=name, title=_text(table.title), steps=_steps(table.steps), themes=tuple(table.themes))
+            for name, table in tables.actions.items()
+        ),
+        signals=Catalogue(
+            Signal(
+                id=name,
+                title=_text(table.title),
+                meaning=_text(table.meaning),
+                kind=table.kind,
+                score=table.score,
+                high=table.high,
+                low=tuple(table.low),
+                points=table.points,
+            )
+            for name, table in tables.signals.items()
+        ),
         digest=file.digest,
     )
 
 
 def _text(table: Mapping[str, str]) -> Text:
     return Text(tuple(table.items()))
+
+
+def _steps(table: Mapping[str, list[str]]) -> tuple[Text, ...]:
+    """Return the first step in every language, then the second, and so on."""
+    return tuple(Text(tuple(zip(table, texts, strict=True))) for texts in zip(*table.values(), strict=True))
 
 
 def _item(name: str, table: ItemTable, tables: DefinitionTables) -> Item:

@@ -21,6 +21,7 @@ TextTable = dict[str, str]  # language → text
 Reason = Literal["dont_know", "does_not_apply", "not_started", "prefer_not"]
 Rule = Literal["mean", "balanced_mean", "raw_mean", "mean_of_scores", "difference", "acquiescence"]
 Wording = Literal["facilitator", "barrier"]
+Who = Literal["peers", "colleagues", "managers"]
 Minimum = PositiveInt | Annotated[list[PositiveInt], Field(min_length=2, max_length=2)]
 
 
@@ -94,6 +95,7 @@ class FormTable(_Table):
     """`[forms.ID]`."""
 
     title: TextTable = {}
+    who: Who | None = None
     without: list[str] = []
     short_of: str | None = None
 
@@ -175,6 +177,26 @@ class ThemeTable(_Table):
     note: str = ""
 
 
+class ActionTable(_Table):
+    """`[actions.SUBSCALE]`: what a team can do about a subscale."""
+
+    title: TextTable = {}
+    steps: dict[str, list[str]] = {}  # language → texts
+    themes: list[str] = []
+
+
+class SignalTable(_Table):
+    """`[signals.ID]`: a pattern of scores that is worth a talk."""
+
+    title: TextTable = {}
+    meaning: TextTable = {}
+    kind: Literal["subscales", "forms", "dip"]
+    score: str | None = None
+    high: str | None = None
+    low: list[str] = []
+    points: Annotated[float, Field(gt=0, le=100)]
+
+
 class DefinitionTables(_Table):
     """A whole definition, as its file has it."""
 
@@ -186,6 +208,8 @@ class DefinitionTables(_Table):
     questions: dict[str, QuestionTable] = {}
     scores: Annotated[dict[str, ScoreTable], Field(min_length=1)]
     themes: dict[str, ThemeTable] = {}
+    actions: dict[str, ActionTable] = {}
+    signals: dict[str, SignalTable] = {}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,8 +1,7 @@
-"""Change between waves: against R, against the stated population, on null data, and on hard files."""
+"""Change between waves: linked people against R, the whole comparison, and hard files."""
 
 import json
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -11,29 +10,20 @@ import pytest
 from scipy import stats
 
 from analysis import change as module
-from analysis.change import (
-    CHANGE,
-    PROGRAMME,
-    ControlledWaveComparison,
-    ScoredWaves,
-    WaveComparison,
-    change_model,
-    compare_waves,
-    score_waves,
-)
-from analysis.linking import code_keys, link_exactly
+from analysis.change import ControlledWaveComparison, WaveComparison, compare_waves
 from analysis.multiplicity import holm
 from analysis.result import LABELS
+from analysis.waves import ScoredWaves, score_waves
 from instrument import read_instrument
 from instrument.definition import Catalogue
 from instrument.responses import Responses, select
-from instrument.simulate import Careless, expected_answers, read_population, simulate, without_effect
+from instrument.simulate import Careless, read_population, simulate
 
 TESTS = Path(__file__).parents[1]
 ORACLE = json.loads((TESTS / "oracles" / "change.json").read_text(encoding="utf-8"))
 VERSIONS = ORACLE["versions"]
 SCORES = ["total", "part", "sparse"]
-NUMBERS = ["estimate", "se", "df", "ci_low", "ci_high", "statistic", "p"]
+WORDS = ["better", "worse", "no change that matters", "too close to call", "not enough answers"]
 POPULATION = read_population(TESTS.parent / "sample_data" / "population.toml")
 PWIQ = read_instrument("pwiq")
 # For hard files three scores say as much as twenty; the total is then the mean of all items, as on short forms.
@@ -49,60 +39,6 @@ def data():
     return pd.read_csv(TESTS / "oracles" / "data" / "change.csv")
 
 
-# Estimates 1e-5 and standard errors 1e-4 (lme4 stops about 1e-7 off the minimum), degrees of freedom 1e-2
-# relative (numerical derivatives in lmerTest); the others follow from these three.
-TOLERANCES = {
-    "estimate": {"absolute": 1e-5},
-    "se": {"absolute": 1e-4},
-    "df": {"relative": 1e-2},
-    "ci_low": {"absolute": 1e-3},
-    "ci_high": {"absolute": 1e-3},
-    "statistic": {"relative": 1e-4},
-    "p": {"relative": 2e-2},
-}
-
-
-@pytest.mark.parametrize("score", SCORES)
-@pytest.mark.parametrize("design", ["controlled", "one_group"])
-def test_everyone_agrees_with_lmertest_and_emmeans(data, score, design, agrees):
-    rows = data if design == "controlled" else data.drop(columns="programme")
-    oracle = ORACLE[design][score]
-    contrasts = change_model(data[score], rows).contrasts
-    names = [CHANGE] if design == "one_group" else [CHANGE, PROGRAMME, "programme", "control"]
-    assert list(contrasts.index) == names
-    for name in names:
-        row, expected = contrasts.loc[name], oracle[name]
-        # Where a variance is at zero the degrees of freedom are bounded, on purpose, and not lmerTest's.
-        compared = ["estimate", "se", "statistic"] if oracle["singular"] else NUMBERS
-        for column in compared:
-            agrees(
-                f"change of everyone, {design.replace('_', ' ')}: {LABELS[column]}",
-                row[column],
-                expected[column],
-                oracle=f"lmerTest {VERSIONS['lmerTest']} with emmeans {VERSIONS['emmeans']}",
-                **TOLERANCES[column],
-            )
-    row = contrasts.loc[CHANGE]
-    assert [row["n_before"], row["n_after"], row["n_linked"]] == [
-        oracle["n_before"],
-        oracle["n_after"],
-        oracle["n_linked"],
-    ]
-    assert row["effect_size"] == pytest.approx(row["estimate"] / oracle["sd_before"], rel=1e-12)
-    assert row["effect_low"] == pytest.approx(row["ci_low"] / oracle["sd_before"], rel=1e-12)
-
-
-def test_degrees_of_freedom_of_a_singular_fit_are_at_most_clusters_minus_arms(data):
-    assert ORACLE["controlled"]["total"]["singular"]
-    model = change_model(data["total"], data)
-    assert any("estimated at zero" in note for note in model.notes)
-    organisations = data["organisation"].nunique()
-    df = model.contrasts["df"]
-    assert df[CHANGE] == df[PROGRAMME] == organisations - 2
-    assert df["programme"] == df["control"] == organisations / 2 - 1
-    assert df[CHANGE] < ORACLE["controlled"]["total"]["change"]["df"]
-
-
 @pytest.mark.parametrize("unit", ["team", "organisation", "person"])
 def test_linked_people_agree_with_the_t_tests_of_r(data, unit, agrees):
     # The widest clusters are taken: teams of one organisation are not independent of each other.
@@ -110,7 +46,7 @@ def test_linked_people_agree_with_the_t_tests_of_r(data, unit, agrees):
     waves = ScoredWaves(
         scores=data[SCORES], rows=data.drop(columns=[*SCORES, *places]), rules=(), flow=pd.DataFrame(), notes=()
     )
-    changes, cluster, known = module._cluster_changes(waves)
+    changes, cluster, known = module._linked_changes(waves)
     assert cluster == unit
     tables = {"change": module._one_sample(changes, known), "programme": module._two_samples(changes, known)}
     for name, table in tables.items():
@@ -151,81 +87,6 @@ def smaller(population, **design):
     )
 
 
-def stated_effect(population, name):
-    """Return the programme's effect on a score in POMP, the mean over forms, from the expected answers."""
-    rule, effects = PWIQ.scores[name], []
-    subscales = [PWIQ.scores[part] for part in rule.of] or [rule]
-    for form in PWIQ.full_forms:
-        after, before = (expected_answers(population, PWIQ, form=form, treated=arm) for arm in (True, False))
-        gain = (after - before)[list(PWIQ.common_items)]
-        gain = gain * [-1 if PWIQ.items[item].reverse else 1 for item in gain.index]
-        wordings = pd.Series({item: PWIQ.items[item].wording for item in gain.index})
-        of_subscales = [gain[gain.index.isin(part.items)] for part in subscales]
-        effects.append(np.mean([part.groupby(wordings[part.index]).mean().mean() for part in of_subscales]) * 25)
-    return float(np.mean(effects))
-
-
-def recovered(estimates, truth):
-    """Tell whether the mean of the estimates lies within three Monte Carlo standard errors of the truth."""
-    return abs(np.mean(estimates) - truth) < 3 * np.std(estimates, ddof=1) / np.sqrt(len(estimates))
-
-
-@cache
-def drawn():
-    return [simulate(smaller(POPULATION), seed=seed, instrument=PWIQ).values() for seed in range(20)]
-
-
-@cache
-def estimates():
-    found = []
-    for pair in drawn():
-        waves = score_waves(*pair)
-        found.append(
-            {
-                name: change_model(waves.scores[name], waves.rows).contrasts.loc[PROGRAMME, "estimate"]
-                for name in ("integration", "educ")
-            }
-        )
-    return pd.DataFrame(found)
-
-
-def test_the_programmes_effect_is_recovered_and_a_wrong_one_is_not():
-    truth = stated_effect(POPULATION, "integration")
-    assert 4 < truth < 9
-    assert recovered(estimates()["integration"], truth)
-    halved = POPULATION.model_copy(update={"effect": {name: effect / 2 for name, effect in POPULATION.effect.items()}})
-    assert not recovered(estimates()["integration"], stated_effect(halved, "integration"))
-
-
-def test_a_flipped_key_is_noticed():
-    truth = stated_effect(POPULATION, "educ")
-    assert recovered(estimates()["educ"], truth)
-    items = Catalogue(replace(item, reverse=not item.reverse) if item.id == "educaf" else item for item in PWIQ.items)
-    flipped = replace(PWIQ, items=items, scores=Catalogue([PWIQ.scores["educ"]]))
-    found = []
-    for pair in drawn():
-        waves = score_waves(*(replace(wave, instrument=flipped) for wave in pair))
-        found.append(change_model(waves.scores["educ"], waves.rows).contrasts.loc[PROGRAMME, "estimate"])
-    assert not recovered(found, truth)
-
-
-def test_null_data_are_said_to_change_in_about_five_percent():
-    size = {"people_first": 140, "people_second": 110, "people_both": 70, "organisations": 12, "teams": 24}
-    population, runs = smaller(without_effect(POPULATION), **size), 60
-    p = []
-    for seed in range(runs):
-        waves = score_waves(*simulate(population, seed=900 + seed, instrument=BRIEF).values())
-        p.append(change_model(waves.scores["integration"], waves.rows).contrasts.loc[[CHANGE, PROGRAMME], "p"])
-    claims = (np.array(p) < 0.05).sum(axis=0)
-    # The upper 99.9 % limit of a binomial count at 5 %; a rate of 19 %, as without the × wave terms, passes seldom.
-    assert (claims <= stats.binom.ppf(0.999, runs, 0.05)).all(), claims
-    # And p are not all large: a test that never rejects would be no test.
-    assert np.quantile(p, 0.25) < 0.5
-
-
-# The whole comparison
-
-
 def answers_of(instrument):
     size = {"people_first": 130, "people_second": 110, "people_both": 80, "organisations": 8, "teams": 16}
     return tuple(simulate(smaller(POPULATION, **size), seed=3, instrument=instrument).values())
@@ -241,19 +102,29 @@ def comparison():
     return compare_waves(*answers_of(PWIQ), negative_control=["resoc", "devpc"])
 
 
+@pytest.fixture(scope="module")
+def brief_comparison(pair):
+    return compare_waves(*pair)
+
+
 def test_tables_have_every_score_in_order_and_one_vocabulary(comparison):
     assert isinstance(comparison, ControlledWaveComparison)
     order = [*PWIQ.scores.ids, "negative_control"]
     columns = ["n_before", "n_after", "n_linked", "estimate", "se", "df", "ci_low", "ci_high", "statistic", "p"]
     columns += ["p_adjusted", "effect_size", "effect_low", "effect_high"]
     for table in (comparison.table, comparison.programme):
+        assert list(table.columns) == [*columns, "test"]
+        # Eight organisations are too few for the mixed model to stand first.
+        assert (table["test"] == "cluster means").all()
+    for table in (comparison.model, comparison.programme_model):
+        assert list(table.columns) == columns
+    for table in (comparison.table, comparison.programme, comparison.model, comparison.programme_model):
         assert list(table.index) == order
         assert table.index.name == "score"
-        assert list(table.columns) == columns
         assert table.notna().all(axis=None)
     assert list(comparison.arms.loc["role"].index) == ["programme", "control"]
     assert list(comparison.linked.index) == list(comparison.linked_programme.index) == order
-    assert list(comparison.verdicts.columns) == ["change", "programme"]
+    assert list(comparison.verdicts.columns) == ["change", "size", "programme", "programme_size"]
     assert "form × wave" in comparison.method
     assert "Holm" in comparison.method
     assert "58 items" in comparison.notes[0]
@@ -277,48 +148,6 @@ def test_total_is_unadjusted_and_each_family_is_adjusted_by_itself(comparison):
             np.testing.assert_allclose(table.loc[family, "p_adjusted"], holm(table.loc[family, "p"]))
         assert table.loc["integration", "p_adjusted"] == table.loc["integration", "p"]
         assert (table.loc[subscales, "p_adjusted"] > table.loc[subscales, "p"]).any()
-
-
-def test_verdicts_claim_only_what_interval_and_adjusted_p_both_say():
-    table = pd.DataFrame(
-        {
-            "estimate": [2.0, -2.0, 2.0, 2.0, np.nan],
-            "ci_low": [1.0, -3.0, 0.5, -1.0, np.nan],
-            "ci_high": [3.0, -1.0, 3.5, 5.0, np.nan],
-            "p_adjusted": [0.01, 0.01, 0.2, 0.3, np.nan],
-        }
-    )
-    said = module._verdicts(table, "higher after", "lower after", "no clear change")
-    assert said.tolist() == [
-        "higher after",
-        "lower after",
-        "no clear change",
-        "no clear change",
-        "not enough answers",
-    ]
-
-
-def test_negative_control_is_scored_by_the_subscale_rule_on_its_facets(pair):
-    scored = score_waves(*pair, negative_control=["resoc", "devpc"])
-    before = pair[0]
-    raw = before.answers[["resocf", "resocb", "devpcf", "devpcb"]].astype(float)
-    turned = raw.assign(resocb=6 - raw["resocb"], devpcb=6 - raw["devpcb"])
-    means = (turned[["resocf", "devpcf"]].mean(axis=1) + turned[["resocb", "devpcb"]].mean(axis=1)) / 2
-    expected = ((means - 1) * 25).where(raw.notna().sum(axis=1) >= 3)
-    np.testing.assert_allclose(scored.scores["negative_control"][: len(raw)], expected)
-    with pytest.raises(ValueError, match="does not have: resox"):
-        score_waves(*pair, negative_control=["resox"])
-
-
-def test_a_changed_mix_of_forms_does_not_read_as_change():
-    # Managers score 20 higher and are many more after; nobody changes.
-    rng = np.random.default_rng(2)
-    form = np.repeat(["C", "M", "C", "M"], [90, 10, 50, 50])
-    rows = pd.DataFrame({"wave": np.repeat([0, 1], 100), "person": np.arange(200), "form": form})
-    values = pd.Series(50 + 20.0 * (form == "M") + rng.normal(0, 5, 200))
-    change = change_model(values, rows).contrasts.loc[CHANGE]
-    assert abs(change["estimate"]) < 3 * change["se"] < 6
-    assert change_model(values, rows.drop(columns="form")).contrasts.loc[CHANGE, "estimate"] > 6
 
 
 def test_a_form_of_one_wave_is_left_out_with_a_note(pair):
@@ -371,15 +200,6 @@ def test_programme_that_changes_within_an_organisation_is_refused_as_an_arm(pair
     assert any("both 0 and 1 within" in note for note in result.notes)
 
 
-def test_few_teams_stay_in_the_model_where_arms_are_compared(data):
-    few = data[data["organisation"].isin(["o1", "o2", "o3", "o4"])]
-    controlled = change_model(few["total"], few)
-    assert not any("fewer than five" in note for note in controlled.notes)
-    assert controlled.contrasts.loc[PROGRAMME, "df"] < 15
-    alone = change_model(few["total"], few.drop(columns="programme"))
-    assert any("fewer than five organisations" in note for note in alone.notes)
-
-
 def test_one_organisation_an_arm_is_no_comparison(pair):
     organisations = pair[0].people.groupby("programme")["organisation"].first()
     waves = [select(wave, wave.people["organisation"].isin(organisations)) for wave in pair]
@@ -394,30 +214,137 @@ def test_a_subset_may_be_compared(pair):
     pd.testing.assert_frame_equal(attentive.table, compare_waves(before, after).table)
 
 
+# Which test, and in what words
+
+
+def test_one_team_is_about_these_people_and_says_so(pair):
+    team = pair[0].people["team"].value_counts().index[0]
+    one = [select(wave, wave.people["team"] == team) for wave in pair]
+    result = compare_waves(*one)
+    assert (result.table["test"].dropna() == "partially overlapping samples").all()
+    assert (
+        "The interval says how sure we are about these people's views on these two dates; "
+        "drift that happens without any programme is not in it." in result.notes
+    )
+    assert "Derrick et al., 2017" in result.method
+
+
+def test_thirty_clusters_let_the_mixed_model_stand_first(pair):
+    # Each person's own team: as many clusters as people.
+    many = [
+        replace(wave, people=wave.people.drop(columns=["organisation", "programme"]).assign(team=wave.people["person"]))
+        for wave in pair
+    ]
+    result = compare_waves(*many, link="person")
+    assert (result.table["test"] == "mixed model").all()
+    pd.testing.assert_frame_equal(result.table.drop(columns="test"), result.model)
+    assert any("enough for the mixed model" in note for note in result.notes)
+
+
+def test_all_peer_workers_in_one_organisation_fall_back_on_the_mixed_model(pair):
+    place = pair[0].people["organisation"].iloc[0]
+    kept = [select(wave, (wave.people["form"] != "P") | (wave.people["organisation"] == place)) for wave in pair]
+    result = compare_waves(*kept)
+    assert result.table.loc["integration", "test"] == "mixed model"
+    assert any("organisations with form P" in note and "the mixed model stands in" in note for note in result.notes)
+    assert np.isfinite(result.table.loc["integration", "estimate"])
+
+
+def test_no_peer_workers_before_the_start_compares_the_others(pair):
+    before, after = pair
+    without = select(before, before.people["form"] != "P")
+    result = compare_waves(without, after)
+    assert any("form P was left out" in note for note in result.notes)
+    kept = compare_waves(without, select(after, after.people["form"] != "P"))
+    pd.testing.assert_series_equal(result.table["estimate"], kept.table["estimate"])
+
+
+def test_everyone_lost_is_two_samples_of_different_people(pair):
+    before, after = pair
+    stayed = set(before.people["person"])
+    result = compare_waves(before, select(after, ~after.people["person"].isin(stayed)), link="person")
+    assert (result.table["n_linked"] == 0).all()
+    assert np.isfinite(result.table.loc["integration", "estimate"])
+    assert any(note.startswith("Nobody is linked") for note in result.notes)
+
+
+@pytest.mark.parametrize("link", ["code", "person"])
+def test_a_team_of_four(pair, link):
+    both = set(pair[0].people["person"]) & set(pair[1].people["person"])
+    places = pair[0].people.loc[pair[0].people["person"].isin(both), "organisation"]
+    chosen = pair[0].people.loc[places.index[places == places.iloc[0]], "person"].iloc[:4].tolist()
+    assert len(chosen) == 4
+    four = [select(wave, wave.people["person"].isin(chosen)) for wave in pair]
+    result = compare_waves(*four, forms="together", link=link)
+    row = result.table.loc["integration"]
+    assert row["n_before"] == 4
+    assert row["ci_low"] < row["estimate"] < row["ci_high"]
+    assert result.verdicts.loc["integration", "change"] in WORDS
+
+
+def test_words_follow_the_direction_of_each_score():
+    names = ["integration", "barrier_index", "acquiescence", "negative_control"]
+    rises = pd.DataFrame(
+        {"estimate": 8.0, "se": 1.0, "df": 50.0, "ci_low": 6.0, "ci_high": 10.0, "p_adjusted": 0.001},
+        index=pd.Index(names, name="score"),
+    )
+    falls = rises.assign(estimate=-8.0, ci_low=-10.0, ci_high=-6.0)
+    points = pd.Series(1.0, index=names)
+
+    def words(table):
+        said = module._in_words(table, points=points, rules=[*PWIQ.scores], smallest=6.25, widest=12.5)
+        return said["change"].tolist()
+
+    assert words(rises) == ["better", "worse", "higher", "moved"]
+    assert words(falls) == ["worse", "better", "lower", "moved"]
+
+
+def test_the_sample_of_a_real_effect_is_called_better(comparison):
+    assert comparison.verdicts.loc["integration", "programme"] == "better"
+    expected = ("as expected: no change that matters", "moved", "cannot tell")
+    assert comparison.verdicts.loc["negative_control", "programme"] in expected
+
+
+def test_a_point_of_100_in_the_unit_of_each_score():
+    pomp, mean = (module._points(PWIQ, [*PWIQ.scores], metric) for metric in ("pomp", "mean"))
+    assert (pomp[["role", "integration", "balance"]] == 1).all()
+    # Answers run from 1 to 5: four steps are 100 points.
+    np.testing.assert_allclose(mean[["role", "integration", "balance", "acquiescence"]], 0.04)
+    assert pomp["acquiescence"] == mean["acquiescence"]
+
+
+def test_metric_does_not_change_the_words(pair, brief_comparison):
+    # Estimates are a twenty-fifth, and so is what would matter.
+    result = compare_waves(*pair, metric="mean")
+    pd.testing.assert_frame_equal(result.verdicts, brief_comparison.verdicts)
+    np.testing.assert_allclose(result.table["estimate"] * 25, brief_comparison.table["estimate"])
+
+
+def test_primary_may_be_another_score(pair, brief_comparison):
+    result = compare_waves(*pair, primary="role")
+    assert result.primary == "role"
+    assert brief_comparison.primary == "integration"
+    assert result.table.loc["role", "p_adjusted"] == result.table.loc["role", "p"]
+    # One subscale is left, and the total joins the composites.
+    np.testing.assert_allclose(result.table["p_adjusted"], result.table["p"])
+    np.testing.assert_allclose(
+        brief_comparison.table.loc["role", "p_adjusted"],
+        holm(brief_comparison.table.loc[["role", "supv"], "p"])["role"],
+    )
+
+
+def test_smallest_is_said_and_decides(pair):
+    result = compare_waves(*pair, smallest=40.0)
+    assert any("taken as 40 points of 100." in note for note in result.notes)
+    assert (result.verdicts["size"] == "too small to matter").all()
+
+
 # Who is who
 
 
 def codes(*rows, organisation="a"):
     frame = pd.DataFrame(rows, columns=["code1", "code2"], dtype="string")
     return frame.assign(organisation=organisation)
-
-
-def test_codes_link_only_where_they_are_whole_and_alone():
-    before = codes(("A", "B"), ("C", "D"), ("C", "D"), ("E", "X"), ("F", None), ("G", "H"), ("I", "J"))
-    after = codes(("a ", "b"), ("C", "D"), ("E", "X"), ("F", None), ("G", "H"), ("G", "H"), ("K", "L"))
-    links = link_exactly(*(code_keys(frame, ["code1", "code2"], within="organisation") for frame in (before, after)))
-    assert links.pairs.to_numpy().tolist() == [[0, 0]]
-    assert links.before.tolist() == ["linked", "duplicate", "duplicate", "blank", "blank", "collision", "unmatched"]
-    assert links.after.tolist() == ["linked", "collision", "blank", "blank", "duplicate", "duplicate", "unmatched"]
-
-
-def test_codes_do_not_link_across_organisations_nor_join_up_by_accident():
-    one, other = codes(("A", "B")), codes(("A", "B"), organisation="b")
-    keys = [code_keys(frame, ["code1", "code2"], within="organisation") for frame in (one, other)]
-    assert link_exactly(*keys).pairs.empty
-    assert not link_exactly(*(code_keys(frame, ["code1", "code2"]) for frame in (one, other))).pairs.empty
-    joined = [code_keys(codes(row), ["code1", "code2"]) for row in (("AB", "C"), ("A", "BC"))]
-    assert link_exactly(*joined).pairs.empty
 
 
 def test_flow_adds_up_and_links_are_true(pair, comparison):
@@ -483,9 +410,7 @@ def test_a_few_people_get_a_table(pair, people, link):
     result = compare_waves(*few(pair, people), link=link)
     row = result.table.loc["integration"]
     assert row["n_before"] <= people
-    assert (
-        result.verdicts["change"].isin(["higher after", "lower after", "no clear change", "not enough answers"]).all()
-    )
+    assert result.verdicts["change"].isin(WORDS).all()
     assert np.isfinite(result.table[["estimate", "se", "df", "ci_low"]].dropna()).all(axis=None)
     assert type(result) is WaveComparison
     if people == 12:
@@ -516,14 +441,14 @@ def test_a_subscale_nobody_answered_is_left_out_and_the_rest_stands(pair):
     only_after = compare_waves(emptied[0], pair[1])
     assert only_after.table.loc["supv", "n_before"] == 0
     assert np.isnan(only_after.table.loc["supv", "estimate"])
-    assert only_after.verdicts.loc["supv"].tolist() == ["not enough answers"] * 2
+    assert only_after.verdicts.loc["supv", ["change", "programme"]].tolist() == ["not enough answers"] * 2
     assert any(note.startswith("Left without numbers: supv") for note in only_after.notes)
 
 
 def test_nobody_linked_is_said_and_everyone_is_compared(pair):
     before, after = pair
     after = replace(after, people=after.people.assign(code1="X"))
-    result = compare_waves(before, after)
+    result = compare_waves(before, after, link="exact")
     assert result.flow.loc["linked"].tolist() == [0, 0]
     assert any(note.startswith("Nobody is linked") for note in result.notes)
     assert (result.linked["n"] == 0).all()
@@ -571,15 +496,16 @@ def small_wave(wave, n, *, shift=0, seed=0):
 def test_another_questionnaire_without_forms_codes_or_places():
     result = compare_waves(small_wave(1, 30), small_wave(2, 25, shift=1, seed=1), link="person")
     assert list(result.table.index) == ["rest", "trust", "wellbeing"]
-    assert (result.verdicts["change"] == "higher after").all()
+    assert (result.verdicts["change"] == "better").all()
     assert result.flow.loc["linked", "before"] == 25
     unlinked = compare_waves(small_wave(1, 30), small_wave(2, 25, shift=1, seed=1))
     assert any("no self-made code" in note for note in unlinked.notes)
-    # Two means of different people: the equal-variance t test.
+    # Two means of different people: Welch's test, and beside it Student's.
     scores = score_waves(small_wave(1, 30), small_wave(2, 25, shift=1, seed=1)).scores["wellbeing"]
-    expected = stats.ttest_ind(scores[30:], scores[:30])
-    assert unlinked.table.loc["wellbeing", "p"] == pytest.approx(expected.pvalue, rel=1e-9)
-    assert unlinked.table.loc["wellbeing", "df"] == pytest.approx(53)
+    for table, equal in ((unlinked.table, False), (unlinked.model, True)):
+        expected = stats.ttest_ind(scores[30:], scores[:30], equal_var=equal)
+        assert table.loc["wellbeing", "p"] == pytest.approx(expected.pvalue, rel=1e-9)
+        assert table.loc["wellbeing", "df"] == pytest.approx(expected.df)
 
 
 def test_everyone_answering_twice_alike_is_the_paired_t_test():
@@ -593,7 +519,7 @@ def test_everyone_answering_twice_alike_is_the_paired_t_test():
 
 def test_scores_without_any_variation_are_refused_with_a_reason():
     constant = [replace(wave, answers=wave.answers * 0 + 1) for wave in (small_wave(1, 9), small_wave(2, 8))]
-    with pytest.raises(ValueError, match=r"no score can be compared.*varies"):
+    with pytest.raises(ValueError, match=r"no score can be compared.*do not vary"):
         compare_waves(*constant)
 
 
@@ -605,7 +531,9 @@ def refusals():
     yield "waves", (one, both), {}, "after holds the waves 1, 2"
     yield "order", (two, one), {}, "before is wave 2 and after is wave 1; swap"
     yield "same", (one, one), {}, "the same answers"
-    yield "link", (one, two), {"link": "name"}, "link must be 'code' or 'person'; got 'name'"
+    yield "link", (one, two), {"link": "name"}, "link must be 'code', 'exact', 'person' or Links; got 'name'"
+    yield "primary", (one, two), {"primary": "joy"}, "primary must be one of the scores"
+    yield "smallest", (one, two), {"smallest": 0}, "smallest must be a number of points above 0; got 0"
     yield "forms", (one, two), {"forms": "apart"}, "forms must be"
     yield "items", (one, two), {"items": "long"}, "items must be"
     yield "metric", (one, two), {"metric": "z"}, "metric must be"

@@ -20,6 +20,7 @@ from analysis.release import (
     read_shown,
     say,
     shares_without_n,
+    shown_forms,
     shown_groups,
     table,
 )
@@ -53,7 +54,7 @@ def some(root: Path, tmp_path: Path, sizes: dict[tuple[int, str], int]) -> Respo
 
 
 def test_open_release_refuses_an_unknown_audience() -> None:
-    with pytest.raises(ValueError, match="internal, external; got 'public'"):
+    with pytest.raises(ValueError, match="internal, external, researcher; got 'public'"):
         open_release("09_test", audience="public")
     assert open_release("09_test", audience="external").floor == 10
 
@@ -137,7 +138,7 @@ def test_flags_go_with_their_percentages(release: Release, tmp_path: Path) -> No
 
 
 def test_the_spread_of_few_people_is_withheld(release: Release, tmp_path: Path) -> None:
-    scores = result({"n": [19, 20], "mean": [3.0, 3.0], "sd": [1.0, 1.0], "skewness": [0.1, 0.1]}, ["a", "b"])
+    scores = result({"n": [19, 20], "mean": [50.0, 50.0], "sd": [11.0, 11.0], "skewness": [0.1, 0.1]}, ["a", "b"])
     table(release, scores, "spread")
     filed = released(tmp_path, "spread")
     assert filed[["sd", "skewness"]].isna().all(axis=1).tolist() == [True, False]
@@ -167,7 +168,7 @@ def test_digits_that_tell_how_many_answered_are_rounded_away(release: Release, t
 
 
 def test_columns_that_served_to_suppress_can_be_dropped(release: Release, tmp_path: Path) -> None:
-    table(release, result({"n": [3, 30], "mean": [1.0, 2.0]}, ["P", "C"], "arm"), "dropped", margins=(), drop=["n"])
+    table(release, result({"n": [3, 30], "mean": [41.0, 42.0]}, ["P", "C"], "arm"), "dropped", margins=(), drop=["n"])
     filed = released(tmp_path, "dropped")
     assert list(filed.columns) == ["arm", "mean"]
     assert filed["mean"].isna().tolist() == [True, False]
@@ -321,3 +322,139 @@ def test_five_and_six_of_eleven_do_not_tell_the_twelfth() -> None:
 def test_a_percentage_goes_with_its_count(release: Release, tmp_path: Path) -> None:
     table(release, result({"n": [11], "percent": [45.45]}, ["a"]), "share", whole=12, percents=["percent"])
     assert released(tmp_path, "share")[["n", "percent"]].isna().all(axis=None)
+
+
+# --- The policy for numbers, through the gate ---------------------------------------------------------
+
+
+def change_of(**columns: list[float]) -> Result:
+    return result(
+        {"n_before": [30, 30, 30], "n_after": [30, 12, 7], "estimate": [6.34, 6.34, 6.34], "se": [2.0, 2.0, 2.0]}
+        | {"ci_low": [1.2, 1.2, 1.2], "ci_high": [11.4, 11.4, 11.4], "p": [0.01, 0.01, 0.01]}
+        | columns,
+        ["role", "indu", "educ"],
+    )
+
+
+def test_a_change_is_as_exact_as_its_smaller_wave_allows(release: Release, tmp_path: Path) -> None:
+    shown = table(release, change_of(), "change", count=("n_before", "n_after"))
+    filed = released(tmp_path, "change").set_index("score")
+    assert filed["estimate"].tolist() == [6.3, 6, 5]
+    assert filed["ci_low"].tolist() == [1.2, 0, 0]
+    assert filed["ci_high"].tolist() == [11.4, 15, 15]
+    assert filed["se"].isna().tolist() == filed["p"].isna().tolist() == [False, True, True]
+    assert any("rounded outward to multiples of 5" in note for note in shown.notes)
+
+
+def test_a_mean_of_nine_is_rounded_to_five_points(release: Release, tmp_path: Path) -> None:
+    scores = result(
+        {"n": [9, 10, 40], "mean": [52.4] * 3, "ci_low": [48.2] * 3, "ci_high": [56.6] * 3}, ["a", "b", "c"]
+    )
+    table(release, scores, "means")
+    filed = released(tmp_path, "means")
+    assert filed["mean"].tolist() == [50, 52, 52]
+    assert filed["ci_low"].isna().tolist() == [True, True, False]
+    assert filed["ci_high"].iloc[2] == 57
+
+
+def test_a_mean_near_the_top_is_withheld_with_the_change_that_gives_it_back(release: Release, tmp_path: Path) -> None:
+    index = pd.MultiIndex.from_tuples([(1, "role"), (2, "role"), (1, "indu"), (2, "indu")], names=["wave", "score"])
+    frame = pd.DataFrame({"n": [12, 12, 12, 12], "mean": [97.0, 60.0, 50.0, 60.0]}, index=index)
+    shown = table(release, Result(title="T", table=frame, method=""), "means")
+    assert released(tmp_path, "means")["mean"].isna().tolist() == [True, False, False, False]
+    assert "would give such a one back" in shown.notes[-1]
+    changes = result({"n_before": [12, 12], "n_after": [12, 12], "estimate": [-37.0, 10.0]}, ["role", "indu"])
+    table(release, changes, "change", count=("n_before", "n_after"))
+    assert released(tmp_path, "change")["estimate"].isna().tolist() == [True, False]
+
+
+def test_a_table_of_groups_must_say_how_many_they_are(release: Release) -> None:
+    with pytest.raises(ValueError, match="columns n_before, n_after: name the columns of people with `count`"):
+        table(release, change_of(), "change", count=None)
+    pairs = pd.DataFrame(
+        {"estimate": [1.0]},
+        index=pd.MultiIndex.from_tuples([("role", "P", "C")], names=["score", "group_1", "group_2"]),
+    )
+    with pytest.raises(ValueError, match=r"groups of people \(group_1, group_2\)"):
+        table(release, Result(title="T", table=pairs, method=""), "pairs", count=None)
+
+
+def test_without_counts_the_smallest_wave_or_the_fewest_people_rule(
+    release: Release, root: Path, tmp_path: Path
+) -> None:
+    tests = result({"statistic": [3.1], "p": [0.02]}, ["role"])
+    admit(release, some(root, tmp_path, {(1, "C"): 30, (2, "C"): 12}))
+    table(release, tests, "default", count=None)
+    assert released(tmp_path, "default")[["statistic", "p"]].isna().all(axis=None)
+    table(release, tests, "said", count=None, fewest=30)
+    assert released(tmp_path, "said")[["statistic", "p"]].notna().all(axis=None)
+
+
+@pytest.mark.parametrize("audience", ["internal", "external", "researcher"])
+@pytest.mark.parametrize("question", ["stay", "satisfied", "peersinteam", "perspective1"])
+def test_what_tells_of_single_people_is_never_shown_by_team(
+    audience: str, question: str, root: Path, tmp_path: Path
+) -> None:
+    release = open_release("09_test", audience=audience)
+    admit(release, some(root, tmp_path, {(1, "C"): 40}))
+    by_team = pd.DataFrame({"n": [40, 40], "mean": [50.0, 50.0]}, index=pd.Index(["A", "B"], name="team"))
+    for frame in (
+        by_team.rename(columns={"mean": question}),
+        pd.DataFrame(
+            {"n": [40], "percent": [50.0]},
+            index=pd.MultiIndex.from_tuples([("A", question)], names=["organisation", "question"]),
+        ),
+    ):
+        with pytest.raises(ValueError, match="must not be shown by team or organisation"):
+            table(release, Result(title="T", table=frame, method=""), "by_team")
+    table(release, Result(title="T", table=by_team, method=""), "scores_by_team")
+    everyone = pd.DataFrame({"n": [40], "percent": [50.0]}, index=pd.Index([question], name="question"))
+    table(release, Result(title="T", table=everyone, method=""), "everyone", percents=["percent"])
+
+
+def test_a_cluster_factor_is_no_table_by_team(release: Release, root: Path, tmp_path: Path) -> None:
+    admit(release, some(root, tmp_path, {(1, "C"): 40}))
+    table(release, result({"organisation": [0.1], "team": [0.05]}, ["role"]), "icc", count=None)
+    assert released(tmp_path, "icc")["team"].tolist() == [0.05]
+
+
+def test_what_only_researchers_see(tmp_path: Path) -> None:
+    found = result({"n": [40], "mean": [50.0]}, ["role"])
+    for audience, seen in (("internal", False), ("external", False), ("researcher", True)):
+        release = open_release(f"09_{audience}", audience=audience, folder=str(tmp_path))
+        table(release, found, f"{audience}_only", only_for_researchers=True)
+        assert (tmp_path / f"09_{audience}_only.csv").exists() is seen
+        assert release.for_researchers is seen
+    assert open_release("09_test", audience="researcher").floor == 5
+
+
+def test_forms_are_shown_in_the_same_groups_at_every_wave(release: Release, root: Path, tmp_path: Path) -> None:
+    sizes = {(1, "P"): 8, (1, "C"): 20, (1, "M"): 9, (2, "P"): 8, (2, "C"): 20, (2, "M"): 3}
+    groups = shown_forms(release, some(root, tmp_path, sizes))
+    assert groups.group == {"P": "peers", "C": "non-peer staff", "M": "non-peer staff"}
+    assert not groups.shows("managers")
+    assert "non-peer staff, in every wave" in read_shown(tmp_path, "09_test")[0].text
+
+
+def test_a_score_of_another_range_has_points_of_its_own(release: Release, root: Path, tmp_path: Path) -> None:
+    # Acquiescence goes from −2 to 2, so that a point is 0.04, and a change is rounded to a tenth of it.
+    admit(release, some(root, tmp_path, {(1, "C"): 40}))
+    frame = {"n_before": [40, 15], "n_after": [40, 15], "estimate": [0.1234, 0.1234]}
+    changes = result(frame, ["acquiescence", "role"])
+    shown = table(release, changes, "change", count=("n_before", "n_after")).table
+    assert shown["estimate"].tolist() == [pytest.approx(0.124), 0.0]
+
+
+@pytest.mark.parametrize(
+    ("told", "said"),
+    [
+        ("100 % of the peer workers agreed.", "most of the peer workers agreed."),
+        ("0 % of managers disagreed.", "few of the managers disagreed."),
+        ("All 12? all 12 peer workers agreed.", "All 12? most peer workers agreed."),
+        ("none of the managers agreed.", "few managers agreed."),
+        ("10 % of the peer workers agreed.", "10 % of the peer workers agreed."),
+        ("0.0 % of the colleagues said so, 40 % of managers.", "few of the colleagues said so, 40 % of managers."),
+    ],
+)
+def test_all_and_none_become_most_and_few(told: str, said: str) -> None:
+    assert fit_to_say(told, 5) == said

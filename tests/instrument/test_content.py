@@ -99,7 +99,7 @@ def asked_by(form: str) -> list[str]:
 def every_text(table: dict[str, Any]) -> list[str]:
     found: list[str] = []
     for entry in table.values():
-        found += every_text(entry) if isinstance(entry, dict) else [entry]
+        found += every_text(entry) if isinstance(entry, dict) else entry if isinstance(entry, list) else [entry]
     return found
 
 
@@ -291,6 +291,42 @@ def test_a_subscale_covers_its_themes(subscale: str) -> None:
     assert set(traced) == set(expected)
 
 
+# ---- what to do about it
+
+
+def test_every_subscale_has_a_family_of_actions_that_takes_up_its_themes() -> None:
+    assert list(DEFINITION["actions"]) == SUBSCALES
+    for subscale, action in DEFINITION["actions"].items():
+        assert len(action["themes"]) >= 3
+        assert set(action["themes"]) < set(THEMES_OF[subscale].split())
+        steps = ENGLISH["actions"][subscale]["steps"]
+        assert 3 <= len(steps) <= 4
+        assert len({step.split()[0] for step in steps}) == len(steps), "each step begins with its own verb"
+
+
+def test_steps_are_plain_and_short() -> None:
+    steps = [step for action in ENGLISH["actions"].values() for step in action["steps"]]
+    assert len(set(steps)) == len(steps)
+    for step in steps:
+        assert step.endswith(".")
+        assert 8 <= len(words(step)) <= 30
+        assert not {"must", "should", "shall", "patient", "patients", "client", "clients"} & set(words(step))
+    grades = [flesch_kincaid(step) for step in steps]
+    assert sum(grades) / len(grades) <= 9
+
+
+def test_signals_are_the_patterns_of_the_blueprint() -> None:
+    signals = DEFINITION["signals"]
+    pairs = [(s["high"], s["low"]) for s in signals.values() if s["kind"] == "subscales"]
+    assert pairs == [("lead", ["voic"]), ("cult", ["role"]), ("indu", ["devp"])]
+    assert (signals["viewfromabove"]["high"], signals["viewfromabove"]["low"]) == ("M", ["P"])
+    assert signals["firstmonths"]["low"] == ["induc", "supvc"]
+    assert {s["points"] for s in signals.values()} == {12.5}
+    assert {name: form.get("who") for name, form in DEFINITION["forms"].items()} == {
+        "P": "peers", "C": "colleagues", "M": "managers", "PS": None, "CS": None, "MS": None,
+    }  # fmt: skip
+
+
 # ---- questions
 
 
@@ -349,7 +385,7 @@ def test_scores_stand_in_the_agreed_order() -> None:
 
 
 def test_texts_and_definition_name_the_same_things() -> None:
-    for section in ("response_scales", "subscales", "forms", "items", "questions", "scores"):
+    for section in ("response_scales", "subscales", "forms", "items", "questions", "scores", "actions", "signals"):
         assert list(ENGLISH[section]) == list(DEFINITION[section]), section
     for name, scale in DEFINITION["response_scales"].items():
         codes = [*scale["codes"], *(off["code"] for off in scale.get("off_scale", []))]

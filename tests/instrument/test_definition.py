@@ -119,6 +119,69 @@ def test_the_errors_survive_pickling():
     assert str(error) == "a:1: x: wrong\na:2: y: wrong"
 
 
+def test_forms_say_who_fills_them_in(tmp_path):
+    source = changed(FORMS, ("[forms.P]", '[forms.P]\nwho = "peers"'))
+    canteen = read_instrument(write(tmp_path / "mine.toml", source))
+    assert canteen.forms_of("peers") == ("P", "PS")
+    assert canteen.forms_of("managers") == ()
+    assert canteen.forms["C"].who is None
+
+
+ACTION = '[actions.rest]\ntitle.en = "Breaks"\nsteps.en = ["Plan breaks.", "Keep them."]\n'
+SIGNAL = '[signals.tired]\ntitle.en = "T"\nmeaning.en = "M"\nkind = "subscales"\nhigh = "trust"\nlow = ["rest"]\npoints = 10\n'
+
+
+def test_actions_and_signals(tmp_path):
+    small = read_instrument(write(tmp_path / "mine.toml", f"{SMALL}\n{ACTION}{SIGNAL}"))
+    assert [step["en"] for step in small.actions["rest"].steps] == ["Plan breaks.", "Keep them."]
+    signal = small.signals["tired"]
+    assert (signal.kind, signal.high, signal.low, signal.points, signal.score) == (
+        "subscales",
+        "trust",
+        ("rest",),
+        10,
+        None,
+    )
+    assert hash(small) == hash(read_instrument(tmp_path / "mine.toml"))
+    assert read_instrument(DATA / "small.toml").actions == ()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("[actions.rest]", "[actions.sleep]", "actions.sleep: 'sleep' is not a subscale"),
+        (
+            'steps.en = ["Plan breaks.", "Keep them."]',
+            'steps.en = ["Plan breaks."]',
+            "1 steps in 'en'; a family has 2 to 4",
+        ),
+        ('"Keep them."', '" "', "actions.rest.steps: an empty step in 'en'"),
+        (
+            'title.en = "Breaks"',
+            'themes = ["S1"]\ntitle.en = "Breaks"',
+            "actions.rest.themes: 'S1' is not a theme of rest",
+        ),
+        ('title.en = "Breaks"', "", "actions.rest: no text in 'en'"),
+        ('steps.en = ["Plan breaks.", "Keep them."]', "", "actions.rest: no text in 'en'"),
+        ('"Keep them."]', '"Keep them."]\nsteps.fr = ["A", "B", "C"]', "the languages have different numbers of steps"),
+        ('meaning.en = "M"', "", "signals.tired: no text in 'en'"),
+        ('high = "trust"\n', "", "a signal of kind 'subscales' has a high side"),
+        ('high = "trust"\n', 'high = "trust"\nscore = "wellbeing"\n', "a signal of kind 'subscales' has no score"),
+        ('low = ["rest"]', "low = []", "signals.tired.low: what must be low is not said"),
+        (
+            'low = ["rest"]',
+            'low = ["sleep"]',
+            "signals.tired: 'sleep' is not a subscale's score; use one of rest, trust",
+        ),
+        ('kind = "subscales"', 'kind = "forms"', "signals.tired.score: a signal of kind 'forms' has a score"),
+        ("points = 10", "points = 0", "signals.tired.points: Input should be greater than 0"),
+    ],
+)
+def test_a_contradiction_of_actions_and_signals(tmp_path, old, new, message):
+    found = faults(write(tmp_path / "mine.toml", changed(f"{SMALL}\n{ACTION}{SIGNAL}", (old, new))))
+    assert any(message in fault for fault in found), found
+
+
 # Each contradiction, alone: where the fault is (a line of the file) and what it says
 
 ITEM = '[items.rest1]\ntext.en = "I take my breaks."\nsubscale = "rest"'

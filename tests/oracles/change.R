@@ -46,9 +46,10 @@ everyone <- function(score, arms) {
   fixed <- if (arms) "wave * programme + form + form:wave" else "wave + form + form:wave"
   fit <- lmer(as.formula(paste(score, "~", fixed, "+", places)), rows, control = tight)
   grid <- ref_grid(fit, lmer.df = "satterthwaite")
+  kenward <- summary(contrast(emmeans(ref_grid(fit, lmer.df = "kenward-roger"), "wave"), later))
   out <- list(singular = isSingular(fit, tol = 1e-4), sd_before = sd(rows[[score]][rows$wave == 0]),
     n_before = sum(rows$wave == 0), n_after = sum(rows$wave == 1), n_linked = sum(duplicated(rows$person)),
-    change = numbers(contrast(emmeans(grid, "wave"), later)))
+    kenward_roger = list(se = kenward$SE, df = kenward$df), change = numbers(contrast(emmeans(grid, "wave"), later)))
   if (arms) {
     by_arm <- numbers(contrast(emmeans(grid, "wave", by = "programme"), later))
     out[["control"]] <- lapply(by_arm, `[`, 1); out[["programme"]] <- lapply(by_arm, `[`, 2)
@@ -75,7 +76,8 @@ linked <- function(score, unit) {
 
 scores <- c("total", "part", "sparse")
 out <- list(versions = list(R = as.character(getRversion()), lme4 = as.character(packageVersion("lme4")),
-  lmerTest = as.character(packageVersion("lmerTest")), emmeans = as.character(packageVersion("emmeans"))))
+  lmerTest = as.character(packageVersion("lmerTest")), emmeans = as.character(packageVersion("emmeans")),
+  pbkrtest = as.character(packageVersion("pbkrtest"))))
 out$controlled <- sapply(scores, everyone, arms = TRUE, simplify = FALSE)
 out$one_group <- sapply(scores, everyone, arms = FALSE, simplify = FALSE)
 for (unit in c("team", "organisation", "person"))

@@ -31,14 +31,17 @@ from tqdm import tqdm
 
 from tests.simulations import (
     beside_lavaan,
+    change,
     consistency,
     exploration,
     gaps,
     ladders,
+    linking,
     models,
     moments,
     occasions,
     page,
+    planning,
     responses,
 )
 from tests.simulations.counting import SEED, Condition, Draw, Tally, replicate
@@ -50,7 +53,19 @@ PAGE = HERE.parent.parent / "docs" / "simulations.md"
 BATCH = 100
 CONDITIONS: dict[str, Condition] = {
     condition.name: condition
-    for module in (moments, models, ladders, consistency, occasions, responses, gaps, exploration)
+    for module in (
+        moments,
+        models,
+        ladders,
+        consistency,
+        occasions,
+        responses,
+        gaps,
+        exploration,
+        planning,
+        linking,
+        change,
+    )
     for condition in module.conditions()
 }
 

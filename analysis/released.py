@@ -1,0 +1,250 @@
+"""What a report has released, as its documents read it: tables as text, sentences, figures, methods.
+
+A table is looked up by the name under which it was filed (`06_change`). What was not released is not there, and
+the documents say "not assessed". Nothing is computed here: a document shows what went through the gate.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+
+from analysis.document import Align, Figure, Paragraph, Table
+from analysis.release import Shown
+from analysis.result import LABELS
+
+NOT_ASSESSED = "not assessed"
+DASH = "–"
+_NUMBER = re.compile(r"[-−+]?(\d+(\.\d+)?|\.\d+)([eE][-+]?\d+)?")
+
+
+@dataclass(frozen=True)
+class Released:
+    """What was released: found by name.
+
+    Parameters
+    ----------
+    shown : sequence of Shown
+        As `release.read_shown` gives it.
+    tables : mapping
+        Name → table as text, as its CSV file has it.
+    figures : mapping
+        Name → SVG.
+    titles : mapping
+        What to write for names of scores, forms and the like.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"score": ["role"], "estimate": ["2.5"]})
+    >>> Released([], {"06_change": table}).number("06_change", "role", "estimate")
+    2.5
+    """
+
+    shown: Sequence[Shown]
+    tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    figures: Mapping[str, bytes] = field(default_factory=dict)
+    titles: Mapping[str, str] = field(default_factory=dict)
+
+    def table(self, name: str) -> pd.DataFrame | None:
+        """Return a released table, or None: empty tables count as not released."""
+        found = self.tables.get(name)
+        return None if found is None or found.empty else found
+
+    def rows(self, name: str) -> list[dict[str, str]]:
+        """Return the rows of a released table as text by column; none if it was not released."""
+        found = self.table(name)
+        if found is None:
+            return []
+        heads = [str(column) for column in found.columns]
+        rows = [
+            {head: _text(cell) for head, cell in zip(heads, cells, strict=True)}
+            for cells in found.itertuples(index=False)
+        ]
+        return [_with_interval(row) for row in rows]
+
+    def row(self, name: str, label: str) -> dict[str, str]:
+        """Return the row about ``label``; empty if there is none."""
+        return next((row for row in self.rows(name) if about(row) == label), {})
+
+    def number(self, name: str, label: str, column: str) -> float | None:
+        """Return a number out of a released table, or None if it was withheld or is not there."""
+        return number(self.row(name, label).get(column, ""))
+
+    def entry(self, name: str, kind: str = "table") -> Shown | None:
+        """Return what was said of a table or figure: its title, method and notes."""
+        return next((entry for entry in self.shown if entry.name == name and entry.kind == kind), None)
+
+    def sentences(self, notebooks: tuple[str, ...] = (), *, headline: bool = False) -> list[str]:
+        """Return the sentences of these notebooks (``"06"``), in order."""
+        return [
+            entry.text
+            for entry in self.shown
+            if entry.kind == "sentence"
+            and (entry.headline or not headline)
+            and (not notebooks or entry.notebook[:2] in notebooks)
+        ]
+
+    def methods(self, notebooks: tuple[str, ...] = ()) -> list[str]:
+        """Return each method's sentence once; the same with other numbers counts as the same."""
+        found: dict[str, str] = {}
+        for entry in self.shown:
+            if entry.kind == "table" and entry.method and (not notebooks or entry.notebook[:2] in notebooks):
+                found.setdefault(re.sub(r"\d+", "#", entry.method), entry.method)
+        return list(found.values())
+
+    def title(self, name: str) -> str:
+        """Return what to write for the name of a score, a form or the like."""
+        return self.titles.get(name, name.replace("_", " "))
+
+    def block(
+        self,
+        name: str,
+        columns: Mapping[str, str] | None = None,
+        *,
+        caption: str = "",
+        decimals: int = 1,
+        missing: str = "",
+    ) -> Table | Paragraph:
+        """Return a released table as a block of a document, or the words that it was not assessed.
+
+        Parameters
+        ----------
+        columns : mapping, optional
+            Column → its head, in order; those that the table lacks are left out. Default: all.
+        caption : str
+            Default: the title under which it was released.
+        decimals : int
+            Of numbers that are not whole.
+        missing : str
+            What is said where it was not released; default: "not assessed".
+        """
+        entry, rows = self.entry(name), self.rows(name)
+        caption = caption or (entry.title if entry else name)
+        if not rows:
+            return Paragraph(f"{caption}: {missing or NOT_ASSESSED}.")
+        heads = columns or {head: _head(head) for head in rows[0] if head != "interval"}
+        there = {column: head for column, head in heads.items() if column in rows[0]}
+        if not there:
+            return Paragraph(f"{caption}: {missing or NOT_ASSESSED}.")
+        first = next(iter(there))
+        numeric = {column: all(_is_number(row[column]) for row in rows) for column in there}
+        cells = tuple(
+            tuple(
+                self.title(_as_words(row[column]))
+                if column == first or not numeric[column]
+                else readable(row[column], decimals=decimals, column=column)
+                for column in there
+            )
+            for row in rows
+        )
+        align: tuple[Align, ...] = tuple("right" if numeric[column] and column != first else "left" for column in there)
+        notes = " ".join(entry.notes) if entry else ""
+        return Table(caption, tuple(there.values()), cells, align=align, note=notes)
+
+    def figure(self, name: str) -> Figure | None:
+        """Return a released figure as a block of a document, or None."""
+        entry = self.entry(name, "figure")
+        if entry is None or name not in self.figures or not entry.alt.strip():
+            return None
+        return Figure(self.figures[name], alt=entry.alt, caption=entry.title)
+
+
+def about(row: Mapping[str, str]) -> str:
+    """Return what a row is about: its score or subscale, else its first cell.
+
+    Examples
+    --------
+    >>> about({"wave": "1", "score": "role"}), about({"check": "Ceiling", "finding": "none"})
+    ('role', 'Ceiling')
+    """
+    return row.get("score" if "wave" in row else "", "") or next(iter(row.values()), "")
+
+
+def number(text: str) -> float | None:
+    """Return the number that a cell holds, or None.
+
+    Examples
+    --------
+    >>> number("-2.5"), number("–"), number("")
+    (-2.5, None, None)
+    """
+    text = text.strip()
+    return float(text.replace("−", "-")) if _NUMBER.fullmatch(text) else None
+
+
+def readable(text: str, *, decimals: int = 1, column: str = "") -> str:
+    """Return a cell as it stands in a document: rounded, with a true minus; – where there is none.
+
+    Examples
+    --------
+    >>> readable("-2.5432"), readable("30"), readable(""), readable("0.0002", column="p")
+    ('−2.5', '30', '–', '< .001')
+    """
+    value = number(text)
+    if value is None:
+        return text or DASH
+    if column in ("p", "p_adjusted"):
+        return "< .001" if value < 0.001 else f"{value:.3f}".removeprefix("0")
+    rounded = f"{value:.0f}" if value == int(value) and "." not in text else f"{value:.{decimals}f}"
+    return (rounded.removeprefix("-") if float(rounded) == 0 else rounded).replace("-", "−")
+
+
+def shortened(text: str, most: int) -> str:
+    """Return text of at most so many characters, cut between words, with … where something was left out.
+
+    Examples
+    --------
+    >>> shortened("Peer workers are heard", 16)
+    'Peer workers …'
+    """
+    text = " ".join(text.split())
+    if len(text) <= most:
+        return text
+    kept = text[: most - 1].rsplit(" ", 1)[0] if " " in text[: most - 1] else text[: most - 2]
+    return f"{kept.rstrip(' ,;:')} …"
+
+
+def references(methods: Iterable[str]) -> list[str]:
+    """Return the references that the methods cite: those whose first author stands near their year."""
+    file = Path(__file__).parent / "templates" / "references.toml"
+    known = tomllib.loads(file.read_text(encoding="utf-8"))["reference"]
+    cited = " ".join(methods)
+    return [
+        str(reference["text"])
+        for reference in known
+        if re.search(rf"\b{reference['author']}\b(?:[^;.)]|al\.){{0,60}}?\b{reference['year']}\b", cited)
+    ]
+
+
+def _with_interval(row: dict[str, str]) -> dict[str, str]:
+    """Return the row with its interval also as words: in a narrow table they stand in one column."""
+    low, high = number(row.get("ci_low", "")), number(row.get("ci_high", ""))
+    if low is None or high is None:
+        return row | {"interval": DASH} if "ci_low" in row else row
+    return row | {
+        "interval": f"{readable(f'{low:.1f}')}\N{NO-BREAK SPACE}to\N{NO-BREAK SPACE}{readable(f'{high:.1f}')}"
+    }
+
+
+def _head(column: str) -> str:
+    words = column.replace("_", " ")
+    return LABELS.get(column, words[:1].upper() + words[1:])
+
+
+def _text(cell: object) -> str:
+    """Return a cell's text; the apostrophe that kept a spreadsheet from running it is taken off again."""
+    text = "" if cell is None or cell is pd.NA or (isinstance(cell, float) and pd.isna(cell)) else str(cell)
+    return text[1:] if re.match(r"'[=+\-@\t\r\n]", text) else text
+
+
+def _as_words(text: str) -> str:
+    return {"True": "yes", "False": "no", "": DASH}.get(text, text)
+
+
+def _is_number(text: str) -> bool:
+    return text in ("", DASH) or number(text) is not None
