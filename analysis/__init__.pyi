@@ -41,6 +41,7 @@ from .planning import detectable_difference as detectable_difference
 from .planning import power as power
 from .priorities import priorities as priorities
 from .quality import screen_responses as screen_responses
+from .regression_to_the_mean import regression_to_the_mean as regression_to_the_mean
 from .reliability import composite_reliability as composite_reliability
 from .reliability import cronbach_alpha as cronbach_alpha
 from .reliability import reliability as reliability
@@ -51,6 +52,7 @@ from .responsiveness import responsiveness as responsiveness
 from .result import Result as Result
 from .retest import retest as retest
 from .retest import team_agreement as team_agreement
+from .several_waves import score_several_waves as score_several_waves
 from .signals import signals as signals
 from .superiority import superiority as superiority
 from .targeted import targeted_change as targeted_change

@@ -20,7 +20,7 @@ examples:
   pwiq check-instrument                     is the questionnaire's definition sound?
   pwiq codebook --out codebook.csv          what does each column of a file mean?
   pwiq score answers.csv --out scores.csv   score a file of answers
-  pwiq plan before.csv --out plan.toml       what will be looked at, before the second wave
+  pwiq plan before.csv --out plan.toml      what will be looked at, before the second wave
   pwiq link before.csv after.csv --out links.csv
                                             who is who, by the codes that people made
   pwiq report before.csv after.csv --plan plan.toml --out report

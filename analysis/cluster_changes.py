@@ -25,9 +25,10 @@ from analysis.change_contrasts import (
 Weights = Literal["precision", "equal"]
 _WEIGHTS = ("precision", "equal")
 _Array = NDArray[np.floating[Any]]
+_Whole = NDArray[np.integer[Any]]
 
-# Variance of a cluster × wave over that of one answer, for the weights alone: a planning value. The test holds
-# whatever the truth is; a wrong value costs precision.
+# Variance of a cluster × wave over that of one answer, for the weights and the degrees of freedom: a planning value.
+# The standard error holds whatever the truth is; a wrong value costs precision.
 _CLUSTER_WAVE = 0.04
 # Eigenvalues of I − H under it belong to directions of which a cluster says nothing.
 _NOTHING = 1e-8
@@ -47,7 +48,7 @@ def cluster_changes(values: pd.Series, rows: pd.DataFrame, *, unit: str, weights
         Column of the clusters: the widest unit of which there are enough, or that was assigned to the programme.
     weights : {"precision", "equal"}, default "precision"
         How much each form's change within a cluster counts: by the number of answers behind it, levelling off
-        where the cluster's own drift outweighs them; or all alike.
+        where the drift that the cluster's forms share outweighs them; or all alike.
 
     Returns
     -------
@@ -64,13 +65,14 @@ def cluster_changes(values: pd.Series, rows: pd.DataFrame, *, unit: str, weights
     Two stages (Hayes and Moulton, 2017, *Cluster Randomised Trials*, 2nd ed., chapter 10): within each cluster
     the change of the mean of each form that answered at both waves; then these changes by form, and by
     arm, tested with the cluster as the unit. The change is the mean over forms (and arms) with equal weights.
-    As small clusters lack a form here and there, the second stage is least squares with the cluster-robust
-    variance CR2 and its degrees of freedom (Bell and McCaffrey, 2002; Pustejovsky and Tipton, 2018, *Journal of
-    Business & Economic Statistics*, 36, 672–683). Where every cluster has every form and counts alike this is the
-    one-sample t test on the clusters' mean changes, clusters − 1 degrees of freedom; between arms the standard
-    error is Welch's, with degrees of freedom that depend on the numbers of clusters and not on their estimated
-    variances, which few clusters tell badly. Weights: 1 / (1/n_before + 1/n_after + .08), that is 4 % of the
-    variance of an answer for each cluster × wave.
+    As small clusters lack a form here and there, the second stage is generalised least squares with the
+    cluster-robust variance CR2 and its degrees of freedom (Bell and McCaffrey, 2002; Pustejovsky and Tipton, 2018,
+    *Journal of Business & Economic Statistics*, 36, 672–683). The working covariance within a cluster is, in units of
+    the variance of one answer, 1/n_before + 1/n_after of each form and .08 shared by all: 4 % of the variance for
+    each cluster × wave. Where every cluster has every form and counts alike this is the one-sample t test on the
+    clusters' mean changes, clusters − 1 degrees of freedom; between arms the standard error is Welch's, with degrees
+    of freedom that depend on the numbers of clusters and not on their estimated variances, which few clusters tell
+    badly.
 
     Answers of a form that a cluster has in one wave only say nothing of change within clusters and are left out.
 
@@ -90,26 +92,31 @@ def cluster_changes(values: pd.Series, rows: pd.DataFrame, *, unit: str, weights
     used, has_forms = with_common_forms(used, notes)
     require_two(used["wave"])
     has_arms = "programme" in used
-    cells, kept = _cells(values.loc[used.index].to_numpy(dtype=float), used, unit, has_forms=has_forms)
+    cluster, _ = pd.factorize(used[unit].astype(str), sort=True)
+    form, forms = pd.factorize(used["form"].astype(str), sort=True) if has_forms else (np.zeros(len(used), int), [""])
+    wave = used["wave"].to_numpy(dtype=int)
+    programme = used["programme"].to_numpy(dtype=float) if has_arms else None
+    scored = values.loc[used.index].to_numpy(dtype=float)
+    cells = cells_of(scored, cluster=cluster, form=form, wave=wave, programme=programme)
+    kept = cells.whole[cluster, form]
     if not kept.all():
         notes.append(
             f"answers of {unit}s (or of a form in {unit}s) that answered in one wave only say nothing of change within "
             f"{unit}s: their test leaves them out"
         )
-    used = used[kept]
-    _require_clusters(cells, unit, has_arms=has_arms)
-    table = _cluster_robust(cells, weights, has_arms=has_arms)
-    return change_of(values, used, table, notes)
+    _require_clusters(cells, unit, [str(name) for name in forms])
+    columns, names = cluster_robust(cells, weights=weights)
+    table = t_tests(*(pd.Series(column, index=names, dtype=float) for column in columns))
+    return change_of(values, used[kept], table, notes)
 
 
 @dataclass(frozen=True)
-class _Cells:
+class Cells:
     """Each form's change in each cluster, clusters × forms."""
 
     change: _Array
     n: _Array  # clusters × forms × waves
-    forms: list[str]
-    programme: _Array  # by cluster, the arm
+    programme: _Array | None  # by cluster, the arm
 
     @property
     def whole(self) -> NDArray[np.bool_]:
@@ -117,56 +124,64 @@ class _Cells:
         return np.asarray((self.n > 0).all(axis=2))
 
 
-def _cells(values: _Array, used: pd.DataFrame, unit: str, *, has_forms: bool) -> tuple[_Cells, NDArray[np.bool_]]:
-    """Return the changes, and which rows are behind them."""
-    cluster, clusters = pd.factorize(used[unit].astype(str), sort=True)
-    form, forms = pd.factorize(used["form"].astype(str) if has_forms else pd.Series([""] * len(used)), sort=True)
-    shape = (len(clusters), len(forms), 2)
-    cell = np.ravel_multi_index((cluster, form, used["wave"].to_numpy(dtype=int)), shape)
+def cells_of(values: _Array, *, cluster: _Whole, form: _Whole, wave: _Whole, programme: _Array | None) -> Cells:
+    """Return the changes of each form's mean in each cluster, from numbered clusters, forms and waves (0, 1)."""
+    shape = (int(cluster.max()) + 1, int(form.max()) + 1, 2)
+    cell = np.ravel_multi_index((cluster, form, wave), shape)
     n = np.bincount(cell, minlength=int(np.prod(shape))).reshape(shape).astype(float)
     # About the overall mean, so that sums of many answers lose no digits.
     centred = values - values.mean()
     mean = np.bincount(cell, weights=centred, minlength=n.size).reshape(shape) / np.maximum(n, 1)
-    programme = np.zeros(len(clusters))
-    if "programme" in used:
-        programme[cluster] = used["programme"].to_numpy(dtype=float)
-    cells = _Cells(mean[:, :, 1] - mean[:, :, 0], n, [str(name) for name in forms], programme)
-    return cells, cells.whole[cluster, form]
+    arm = None
+    if programme is not None:
+        arm = np.zeros(shape[0])
+        arm[cluster] = programme
+    return Cells(mean[:, :, 1] - mean[:, :, 0], n, arm)
 
 
-def _require_clusters(cells: _Cells, unit: str, *, has_arms: bool) -> None:
+def _require_clusters(cells: Cells, unit: str, forms: list[str]) -> None:
     by_form = cells.whole.sum(axis=0)
     if (by_form < FEWEST).any():
         fewest = int(by_form.argmin())
-        which = f" with form {cells.forms[fewest]}" if len(cells.forms) > 1 else ""
+        which = f" with form {forms[fewest]}" if len(forms) > 1 else ""
         raise ValueError(
             f"the test of {unit}s needs at least two {unit}s{which} that answered at both waves, "
             f"there {'is' if by_form[fewest] == 1 else 'are'} {by_form[fewest]}"
         )
-    if has_arms:
+    if cells.programme is not None:
         arm = cells.programme[cells.whole.any(axis=1)]
         if min((arm == 0).sum(), (arm == 1).sum()) < FEWEST:
             raise ValueError(f"the test of {unit}s needs at least two {unit}s of each arm with answers at both waves")
 
 
-def _weighted(cells: _Cells, weights: Weights, *, has_arms: bool) -> tuple[_Array, _Array]:
-    """Return the weighted design, clusters × forms × terms, and changes: zero where a cluster lacks a form."""
-    n = np.where(cells.whole[:, :, None], cells.n, 1.0)
-    root = np.ones(cells.change.shape)
-    if weights == "precision":
-        root = 1 / np.sqrt((1 / n).sum(axis=2) + 2 * _CLUSTER_WAVE)
-    root = np.where(cells.whole, root, 0.0)
-    design = root[:, :, None] * np.eye(len(cells.forms))
-    if has_arms:
-        design = np.concatenate([design, (root * cells.programme[:, None])[:, :, None]], axis=2)
+def _whitened(cells: Cells, weights: Weights) -> tuple[_Array, _Array]:
+    """Return the design, clusters × forms × terms, and the changes, of unit working variance and uncorrelated.
+
+    Zero where a cluster lacks a form.
+    """
+    whole = cells.whole
+    forms = np.eye(whole.shape[1])
+    design = whole[:, :, None] * forms
+    if cells.programme is not None:
+        design = np.concatenate([design, (whole * cells.programme[:, None])[:, :, None]], axis=2)
+    change = np.where(whole, cells.change, 0.0)
     # A cluster without any change says nothing.
-    some = cells.whole.any(axis=1)
-    return design[some], (root * cells.change)[some]
+    some = whole.any(axis=1)
+    design, change, whole = design[some], change[some], whole[some]
+    if weights == "equal":
+        return design, change
+    sampling = (1 / np.where(whole[:, :, None], cells.n[some], 1.0)).sum(axis=2)
+    shared = 2 * _CLUSTER_WAVE * (whole[:, :, None] & whole[:, None, :])
+    root = np.linalg.cholesky(sampling[:, :, None] * forms + shared)
+    return np.linalg.solve(root, design), np.linalg.solve(root, change[:, :, None])[:, :, 0]
 
 
-def _cluster_robust(cells: _Cells, weights: Weights, *, has_arms: bool) -> pd.DataFrame:
-    """Least squares with CR2 standard errors and Bell–McCaffrey degrees of freedom, for all contrasts."""
-    X, y = _weighted(cells, weights, has_arms=has_arms)
+def cluster_robust(cells: Cells, *, weights: Weights) -> tuple[_Array, list[str]]:
+    """Generalised least squares with CR2 standard errors and Bell–McCaffrey degrees of freedom, for all contrasts.
+
+    Returns the estimates, standard errors and degrees of freedom, a row each, and the contrasts' names.
+    """
+    X, y = _whitened(cells, weights)
     terms = X.shape[2]
     cross = np.einsum("cfp,cfq->pq", X, X)
     if np.linalg.matrix_rank(cross) < terms:
@@ -178,9 +193,10 @@ def _cluster_robust(cells: _Cells, weights: Weights, *, has_arms: bool) -> pd.Da
     values, vectors = np.linalg.eigh(np.eye(X.shape[1]) - np.einsum("cfp,pq,cgq->cfg", X, inverse, X))
     root = np.where(values > _NOTHING, 1 / np.sqrt(np.maximum(values, _NOTHING)), 0.0)
     adjustment = np.einsum("cfk,ck,cgk->cfg", vectors, root, vectors)
-    L = _weights(terms - has_arms, has_arms=has_arms)
+    has_arms = cells.programme is not None
+    contrasts = _contrasts(terms - has_arms, has_arms=has_arms)
     estimate, se, df = [], [], []
-    for weight in L.to_numpy():
+    for weight in contrasts.values():
         pull = np.einsum("cfg,cgp,p->cf", adjustment, X, inverse @ weight)
         estimate.append(weight @ coefficients)
         se.append(np.sqrt(((pull * residual).sum(axis=1) ** 2).sum()))
@@ -193,14 +209,13 @@ def _cluster_robust(cells: _Cells, weights: Weights, *, has_arms: bool) -> pd.Da
         df.append(trace**2 / ((own**2).sum() - 2 * (own * shared).sum() + np.trace(products @ products)))
     if min(se) <= 1e-12 * max(1.0, float(np.abs(y).max())):
         raise ValueError("all clusters change alike: no interval can be given")
-    return t_tests(*(pd.Series(column, index=L.index, dtype=float) for column in (estimate, se, df)))
+    return np.array([estimate, se, df]), list(contrasts)
 
 
-def _weights(forms: int, *, has_arms: bool) -> pd.DataFrame:
+def _contrasts(forms: int, *, has_arms: bool) -> dict[str, _Array]:
     """Return the contrasts as weights of the forms' changes (in the control arm) and of the programme."""
     change = np.append(np.full(forms, 1 / forms), [0.0] * has_arms)
     if not has_arms:
-        return pd.DataFrame([change], index=[CHANGE])
+        return {CHANGE: change}
     slope = np.append(np.zeros(forms), 1.0)
-    rows = {CHANGE: change + slope / 2, PROGRAMME: slope} | {arm: change + slope * part for arm, part in ARMS.items()}
-    return pd.DataFrame(rows).T
+    return {CHANGE: change + slope / 2, PROGRAMME: slope} | {arm: change + slope * part for arm, part in ARMS.items()}

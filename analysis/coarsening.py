@@ -10,9 +10,11 @@ interval of a mean                    to 1 POMP                   withheld      
 change, difference                    to 0.1 POMP                 to 1 POMP                   to 5 POMP
 interval of a change or difference    to 0.1 POMP                 outward to 5 POMP           outward to 5 POMP
 gap, importance, priority (0 to 1)    to 0.01                     to 0.05                     to 0.05
+rating of difficulty                  to 0.1                      to half a step              to half a step
 SD, SE, minimum, maximum, median      shown                       withheld                    withheld
 test statistic, df, p, effect size    shown                       withheld                    withheld
 SEM, smallest detectable change       shown                       withheld                    withheld
+bootstrap chance, probability         shown                       withheld                    withheld
 ====================================  ==========================  ==========================  ====================
 
 "People" are those of the smaller group, where two are compared. Under the floor of the audience nothing is shown at
@@ -45,10 +47,14 @@ SPREAD = (
     *("sd", "se", "variance", "min", "max", "minimum", "maximum", "lowest", "highest", "range", "median", "iqr"),
     *("skewness", "kurtosis", "statistic", "t", "z", "f", "df", "df_error", "p", "p_adjusted"),
     *("sem", "sdc", "loa_low", "loa_high", "detectable", "sd_ratio", "q1", "q3"),
+    *("chance", "expected"),  # of a bootstrap, and of regression to the mean: both are made of error variances
 )
 """Columns that give a spread, or from which one follows (a mean with its t, an SE with its n)."""
 
-_SPREAD_STARTS = ("sd_", "se_", "df_", "p_", "statistic_", "effect_", "min_", "max_", "median_", "std_se", "variance_")
+_SPREAD_STARTS = (
+    *("sd_", "se_", "df_", "p_", "statistic_", "effect_", "min_", "max_", "median_", "std_se", "variance_"),
+    "probability",  # of superiority: how far two groups overlap
+)
 _ROWS_OF_SPREAD = frozenset({"sd", "sem", "sdc", "se", "minimum", "maximum", "variance", "sdc_group", "loa"})
 _COEFFICIENT_LEVELS = frozenset(
     {
@@ -66,7 +72,11 @@ _COEFFICIENT_LEVELS = frozenset(
     }
 )
 _RATINGS = ("gap", "importance", "priority")
-_DIFFERENCES = ("estimate", "change", "gap", "difference_in_means")
+_LEVELS, _TWO_LEVELS = ("mean", "score"), ("before", "after")
+_DIFFERENCES = (
+    *("estimate", "change", "gap", "difference_in_means", "change_all", "change_invariant"),
+    *("expected", "comparison", "excess"),
+)
 
 
 def is_in_points(index_names: Iterable[object], columns: Iterable[object], *, counted: bool) -> bool:
@@ -86,8 +96,9 @@ def is_in_points(index_names: Iterable[object], columns: Iterable[object], *, co
     >>> is_in_points(["subscale", "coefficient"], ["estimate", "n"], counted=True)
     False
     """
+    columns = list(columns)
     levels, names = set(index_names), set(columns)
-    if any(_is_level(name) for name in names):
+    if levels_among(list(columns)):
         return True
     if levels & _COEFFICIENT_LEVELS:
         return False
@@ -140,11 +151,14 @@ def coarsened(
     out = frame.copy()
     for name in [name for name in frame if _tells_spread(str(name))]:
         out[name] = _masked(frame[name], few)
-    levels = [name for name in frame if _is_level(name)]
-    ratings = [name for name in frame if name in _RATINGS and "priority" in frame]
+    numbers = [name for name in frame if pd.api.types.is_numeric_dtype(frame[name])]
+    levels = [name for name in levels_among(list(frame.columns)) if name in numbers]
+    ratings = [name for name in numbers if name in _RATINGS and "priority" in frame]
     for name in ratings:
         out[name] = _to_step(frame[name], np.where(few, 0.05, 0.01))
-    bounds = [name for name in frame if str(name).startswith("ci") and str(name).endswith(("_low", "_high"))]
+    bounds = [
+        name for name in numbers if str(name).startswith(("ci", "excess_")) and str(name).endswith(("_low", "_high"))
+    ]
     if not points:
         for name in bounds:
             out[name] = _masked(frame[name], few)
@@ -154,8 +168,8 @@ def coarsened(
         return out, _notes(frame, out, outward=False)
     for name in levels:
         out[name] = _to_step(frame[name], np.where(very_few, 5 * one, one))
-    differences = [name for name in frame if str(name) in _DIFFERENCES and name not in ratings]
-    if levels:  # `estimate` beside a mean is a mean too: of a model
+    differences = [name for name in numbers if str(name) in _DIFFERENCES and name not in ratings]
+    if set(levels) - set(_TWO_LEVELS):  # `estimate` beside a mean is a mean too: of a model
         for name in differences:
             out[name] = _to_step(frame[name], np.where(very_few, 5 * one, one))
         for name in bounds:
@@ -172,9 +186,16 @@ def coarsened(
     return out, _notes(frame, out, outward=bool(bounds) and bool(few.any()))
 
 
-def _is_level(name: object) -> bool:
-    """Say whether a column holds means of people: so do scores in a table that has people for rows no more."""
-    return str(name) in ("mean", "score") or str(name).startswith("mean_")
+def levels_among(columns: Sequence[object]) -> list[object]:
+    """Return the columns that hold means of people: so do scores, and before and after beside their difference.
+
+    Examples
+    --------
+    >>> levels_among(["before", "after", "estimate"]), levels_among(["before", "after"])
+    (['before', 'after'], [])
+    """
+    found = [name for name in columns if str(name) in _LEVELS or str(name).startswith("mean_")]
+    return found + [name for name in columns if name in _TWO_LEVELS and "estimate" in columns]
 
 
 def steps_of_means(people: ArrayLike, unit: ArrayLike = 1.0) -> Floats:

@@ -8,6 +8,7 @@ replaced as soon as a block is made.
 from __future__ import annotations
 
 import base64
+import math
 import unicodedata
 from dataclasses import dataclass, fields
 from typing import Any, Literal, TypeAlias
@@ -20,6 +21,8 @@ REPLACEMENT = "\N{WHITE SQUARE}"
 # Marks that reorder what is read: a file name or a number could be made to look like another one.
 _TURNING = {*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F, 0x061C}
 _LETTERS = 112  # in a line of a table
+_HEAD_LINES = 3  # a head may be broken into
+_BOLD = 1.15  # how much wider bold letters are
 _BLANKS = {"\t", "\n", "\r", "\v", "\f", "\x85", "\u2028", "\u2029"}
 
 
@@ -107,9 +110,10 @@ class Paragraph(_Part):
 
 @dataclass(frozen=True)
 class Bullets(_Part):
-    """A list."""
+    """A list; a ``soft`` one is set smaller."""
 
     items: tuple[Words, ...]
+    soft: bool = False
 
 
 @dataclass(frozen=True)
@@ -164,10 +168,12 @@ class Table(_Part):
 def _widths(rows: list[tuple[str, ...]]) -> tuple[float, ...]:
     """Return the width of each column in letters: of its longest text, or less, where not all have room in a line."""
     texts = [[row[position] for row in rows] for position in range(len(rows[0]))]
-    longest = [max(map(len, column[1:])) for column in texts]  # a head may be broken into lines
-    words = [max((len(word) for text in column for word in text.split(" ")), default=1) for column in texts]
+    longest = [max(map(len, column[1:])) for column in texts]
+    words = [max(len(word) for text in column for word in text.split(" ")) for column in texts]
+    bold_words = [math.ceil(_BOLD * max(map(len, column[0].split(" ")))) for column in texts]
+    heads = [max(word, math.ceil(len(column[0]) / _HEAD_LINES)) for word, column in zip(bold_words, texts, strict=True)]
     for most in range(_LETTERS, 0, -1):
-        widths = [max(min(text, most), word) + 3 for text, word in zip(longest, words, strict=True)]
+        widths = [max(min(text, most), word, head) + 4 for text, word, head in zip(longest, words, heads, strict=True)]
         if sum(widths) <= _LETTERS:
             break
     return tuple(widths)
@@ -192,12 +198,22 @@ class FillIn(_Part):
 
 @dataclass(frozen=True)
 class Figure(_Part):
-    """A picture with what it shows in words, for those who do not see it."""
+    """A picture with what it shows in words, for those who do not see it.
+
+    Parameters
+    ----------
+    content : bytes
+    alt, caption : str
+    kind : {"svg", "png"}
+    width : float
+        Share of the width of a page, on paper; narrow screens give it all they have.
+    """
 
     content: bytes
     alt: str
     caption: str
     kind: Literal["svg", "png"] = "svg"
+    width: float = 1.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -205,6 +221,8 @@ class Figure(_Part):
             raise ValueError(f"the figure {self.caption!r} needs its text alternative")
         if self.kind not in ("svg", "png"):
             raise ValueError(f"a figure is svg or png; got {self.kind!r}")
+        if not 0 < self.width <= 1:
+            raise ValueError(f"the width of a figure is a share of the page, above 0 and up to 1; got {self.width!r}")
 
     @property
     def address(self) -> str:

@@ -150,8 +150,9 @@ class _Page:
             case Paragraph():
                 self._paragraph(block.words, soft=block.soft)
             case Bullets():
+                size, colour = (self.size - 1.5, _SOFT) if block.soft else (None, None)
                 for item in block.items:
-                    self._write(self.file.add_paragraph(style="List Bullet"), item)
+                    self._write(self.file.add_paragraph(style="List Bullet"), item, size=size, colour=colour)
             case Callout():
                 self._callout(block)
             case Table():
@@ -278,6 +279,7 @@ class _Page:
                 paragraph = cell.paragraphs[0]
                 paragraph.paragraph_format.space_after = Pt(0.8 if self.small else 1.5)
                 paragraph.paragraph_format.space_before = Pt(0.8 if self.small else 1.5)
+                paragraph.paragraph_format.keep_with_next = (to_fill and number < len(rows)) or None
                 paragraph.alignment = sides[align[position] if align else "left"]
                 self._write(paragraph, text, size=size, is_bold=number == 0)
                 edges = ("top", "left", "bottom", "right") if to_fill else ("bottom",)
@@ -351,7 +353,9 @@ class _Page:
 
         self.file.add_paragraph(block.caption, style="Caption")
         content = picture_as_png(block.content) if block.kind == "svg" else block.content
-        picture = self.file.add_picture(io.BytesIO(content), width=Cm(21.0 - 2 * (1.5 if self.small else 2.0)))
+        picture = self.file.add_picture(
+            io.BytesIO(content), width=Cm(block.width * (21.0 - 2 * (1.5 if self.small else 2.0)))
+        )
         tallest = Cm(21.0)
         if picture.height > tallest:
             picture.width, picture.height = int(picture.width * tallest / picture.height), tallest

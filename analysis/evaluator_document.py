@@ -5,15 +5,13 @@ Everything that a reader may expect and that was not released is printed as "not
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from analysis.document import (
     Block,
     Bullets,
     Callout,
-    ChangeBar,
-    ChangeBars,
     Document,
     FillIn,
     FlowDiagram,
@@ -22,10 +20,13 @@ from analysis.document import (
     Paragraph,
     Table,
 )
-from analysis.released import DASH, NOT_ASSESSED, Released, readable, references
-from analysis.team_page import COULD_NOT_CHECK, SYMBOLS, before_and_after, score_mean, what_the_interval_says
+from analysis.released import DASH, NOT_ASSESSED, Released, about, interval, number, readable, references, shortened
+from analysis.team_page import COULD_NOT_CHECK, before_and_after, score_mean, what_the_interval_says
+from analysis.verdicts import BETTER, WORSE
 from instrument.definition import Instrument
 
+METHODS_OF = ("02", "05", "06", "07")
+"""Notebooks whose methods these documents rest on: answers and scores, groups, change, priorities."""
 CHANGE_COLUMNS = {
     "score": "Score",
     "n_before": "n before",
@@ -35,17 +36,6 @@ CHANGE_COLUMNS = {
     "p_adjusted": "p (adj.)",
     "verdict": "Verdict",
     "size": "Size",
-}
-GAP_COLUMNS = {
-    "score": "Score",
-    "between": "Between",
-    "group_1": "First group",
-    "group_2": "Second group",
-    "estimate": "Gap",
-    "interval": "95 % interval",
-    "view": "View of the first",
-    "verdict": "Verdict",
-    "comparable": "Comparable",
 }
 LINKING_COLUMNS = {
     "step": "Step",
@@ -63,6 +53,39 @@ PRIORITY_COLUMNS = {
     "quadrant": "Place in the matrix",
     "chance": "Chance of the first three",
 }
+_OUTCOME_COLUMNS = {
+    "score": "Score",
+    "means": "Before → after",
+    "change": "Change (95 % interval)",
+    "p_adjusted": "p (adj.)",
+    "people": "n before, after",
+    "judged": "Verdict",
+}
+_PROGRAMME_COLUMNS = {
+    "score": "Score",
+    "with": "With it",
+    "without": "Without",
+    "change": "Difference (95 % interval)",
+    "p_adjusted": "p (adj.)",
+    "judged": "Verdict",
+}
+_CONTROL_COLUMNS = {"contrast": "Contrast"} | {
+    name: head for name, head in CHANGE_COLUMNS.items() if name not in ("score", "size")
+}
+_CONTRASTS = {"change": "Change of everyone", "programme − control": "With the programme less without"}
+_TARGET_COLUMNS = {
+    "target": "What was worked on",
+    "means": "Before → after",
+    "change": "Change (95 % interval)",
+    "expected": "By chance",
+    "comparison": "Elsewhere",
+    "beyond": "Beyond both (95 % interval)",
+}
+_CHOICE_COLUMNS = {"choice": "Choice", "estimate": "Change", "interval": "95 % interval", "finding": "Verdict"}
+_CHECK_COLUMNS = {"check": "Check", "what": "What was done", "finding": "Finding"}
+_EXPLAINED = ("06_checks", "06_dose", "06_screens", "06_deviations")  # what they say stands beside them
+_VIEWS = {"higher": "they see more", "lower": "they see less"}
+_TARGET_TEXT = 100  # signs; items have up to 95
 OUTCOME_ADVICE = (
     "Promise what peer work can plausibly move. In a review of trials, one-to-one peer support had a modest effect on "
     "recovery and empowerment and perhaps on social support, and none on symptoms or use of services. For service users "
@@ -77,6 +100,7 @@ _FLOW_ASIDE = (
     *("no partner", "blank", "duplicate", "collision", "lost", "new", "unlinked", "excluded", "not usable"),
     *("linked ", "linked,"),  # parts of those linked
 )
+_FIGURE = 0.7  # of the width of a page: the lettering of a figure is still read at this size
 _ALIKE = ("linked", "exact", "one differing", "all")
 
 
@@ -99,32 +123,24 @@ def evaluator_document(released: Released, definition: Instrument, provenance: M
         Heading("Who took part"),
         *flow_blocks(released),
         Heading("What was delivered (dose)"),
-        *_dose(),
+        *_dose(released),
         Heading("What changed"),
         *_outcomes(released, definition),
         Heading("What may be compared"),
         *gate_blocks(released),
         Heading("Do peer workers, colleagues and managers see it alike?"),
-        *_gaps(released),
+        *_gaps(released, definition),
         Heading("What to do first"),
         *_priorities(released),
+        targeted_block(released),
         Heading("Is it the programme?"),
-        *_attribution(released, controlled=controlled),
+        *_attribution(released, definition, controlled=controlled),
         Heading("Checks and sensitivity"),
-        released.block(
-            "06_checks", {"check": "Check", "what": "What was done", "finding": "Finding"}, caption="Checks"
-        ),
+        released.block("06_checks", _CHECK_COLUMNS, caption="Checks"),
+        *choices(released),
         released.block("06_linking", LINKING_COLUMNS, caption="How well the two surveys could be linked", decimals=3),
-        released.block("07_targeted", caption="Barriers that were worked on"),
         Heading("Deviations from the plan"),
-        released.block(
-            "06_deviations",
-            caption="Deviations from the analysis plan",
-            missing=(
-                "not assessed; without a plan made before the second survey (pwiq plan) nobody can say what was "
-                "decided beforehand"
-            ),
-        ),
+        *_deviations(released),
         Heading("Which outcomes to promise"),
         Bullets(OUTCOME_ADVICE),
         Heading("Methods"),
@@ -192,10 +208,24 @@ def flow_blocks(released: Released) -> list[Block]:
     ]
 
 
-def _dose() -> list[Block]:
+def _dose(released: Released) -> list[Block]:
+    """Return what people said had reached them, and the evaluator's own record to fill in."""
+    told: dict[tuple[str, str], dict[str, str]] = {}
+    for row in released.rows("06_dose"):
+        question, answer = row.get("question", ""), row.get("answer", "")
+        line = told.setdefault((question, answer), {"question": question, "answer": answer, "before": "", "after": ""})
+        line["before" if number(row.get("wave", "")) == 1 else "after"] = row.get("percent", "")
+    heads = {"question": "Question", "answer": "Answer", "before": "Before, %", "after": "After, %"}
+    caption = "What reached people, as they say"
+    known = [row for row in told.values() if row["before"] or row["after"]]
+    if told and not known:
+        asked: list[Block] = [Paragraph(f"{caption}: too few answers to be shown.")]
+    else:
+        asked = [released.of_rows(known, heads, caption)] if known else []
     return [
+        *asked,
         Paragraph(
-            f"What was delivered is {NOT_ASSESSED} by the questionnaire; please fill it in. A change in the preparation of "
+            f"What was delivered is {NOT_ASSESSED} here; please fill it in. A change in the preparation of "
             "staff where no training was held is a red flag: something else moved the answers."
         ),
         FillIn(
@@ -213,36 +243,99 @@ def _dose() -> list[Block]:
     ]
 
 
-def _outcomes(released: Released, definition: Instrument) -> list[Block]:
-    bars: list[ChangeBar] = []
+def shown_scores(definition: Instrument) -> list[str]:
+    """Return the scores that are told of: the total, the indices of facilitators and barriers, the subscales."""
+    kinds: dict[str, list[str]] = {"total": [], "index": [], "subscale": []}
     for rule in definition.scores:
-        change = released.row("06_change", rule.id)
-        before, after = before_and_after(released, rule.id)
-        values = score_mean(before), score_mean(after)
-        if rule.kind in ("total", "subscale") and (change or values != (None, None)):
-            verdict = change.get("verdict") or NOT_ASSESSED
-            bar = ChangeBar(released.title(rule.id), *values, verdict, SYMBOLS.get(verdict, DASH))
-            bars.insert(0, bar) if rule.kind == "total" else bars.append(bar)
-    blocks: list[Block] = []
-    if bars:
-        blocks.append(
-            ChangeBars("Scores before and after, 0 to 100", ("Score", "Before", "After", "Verdict"), tuple(bars))
-        )
-    figure = released.figure("06_change")
-    blocks += [figure] if figure else []
-    blocks.append(released.block("06_change", CHANGE_COLUMNS, caption="Change in points of 100"))
-    blocks.append(Paragraph(what_the_interval_says(released), soft=True))
-    return blocks
+        if rule.kind in kinds and (rule.kind != "index" or rule.id in ("facilitator_index", "barrier_index")):
+            kinds[rule.kind].append(rule.id)
+    return [name for names in kinds.values() for name in names]
+
+
+def _outcomes(released: Released, definition: Instrument) -> list[Block]:
+    rows = []
+    for name in shown_scores(definition):
+        change = released.row("06_change", name)
+        means = [score_mean(row) for row in before_and_after(released, name)]
+        if not change and means == [None, None]:
+            continue
+        people = (readable(change.get(column, "")) for column in ("n_before", "n_after"))
+        of_score = {
+            "means": _arrow(*means),
+            "change": with_interval(change),
+            "p_adjusted": change.get("p_adjusted", ""),
+            "people": ", ".join(people),
+            "judged": judged(change),
+        }
+        rows.append({"score": name} | of_score)
+    figure = released.figure("06_change", width=_FIGURE)
+    return [
+        *([figure] if figure else []),
+        released.of_rows(
+            rows,
+            _OUTCOME_COLUMNS,
+            "Scores of 0 to 100, and their change in points",
+            note=notes_of(released, "06_change"),
+        ),
+        Paragraph(" ".join((what_the_interval_says(released), *_detectable(released))), soft=True),
+    ]
+
+
+def _arrow(before: float | None, after: float | None) -> str:
+    if before is None and after is None:
+        return DASH
+    return " → ".join(DASH if mean is None else f"{mean:.0f}" for mean in (before, after))
+
+
+def with_interval(
+    row: Mapping[str, str], which: str = "estimate", low: str = "ci_low", high: str = "ci_high", *, decimals: int = 1
+) -> str:
+    """Return a number with its interval behind it: in a narrow table they stand in one column."""
+    span = interval(row.get(low, ""), row.get(high, ""), decimals=decimals)
+    value = readable(row.get(which, ""), decimals=decimals)
+    return value if span == DASH else f"{value} ({span})"
+
+
+def judged(row: Mapping[str, str]) -> str:
+    """Return the verdict; where it is a change, with whether that is large enough to matter."""
+    verdict, size = row.get("verdict", ""), row.get("size", "")
+    if not verdict:
+        return NOT_ASSESSED
+    return f"{verdict}; {size}" if verdict in (BETTER, WORSE) and size else verdict
+
+
+def notes_of(released: Released, name: str) -> str:
+    """Return the notes under which a table was released, as one text."""
+    entry = released.entry(name)
+    return " ".join(entry.notes) if entry else ""
+
+
+def _detectable(released: Released) -> list[str]:
+    sizes = [number(row.get("estimate", "")) for row in released.rows("06_detectable")]
+    known = [size for size in sizes if size is not None]
+    if not known:
+        return []
+    span = f"{min(known):.0f}" if min(known) == max(known) else f"{min(known):.0f} to {max(known):.0f}"
+    return [
+        f"With these numbers of people, a true change of {span} points of the total would be found four times in five."
+    ]
 
 
 def gate_blocks(released: Released) -> list[Block]:
     """Return the verdicts of the gate: whether the questions mean the same at both waves."""
     rows = released.rows("06_gate")
+    alike: dict[tuple[str, str], list[str]] = {}
+    for row in rows:
+        alike.setdefault((row.get("verdict", ""), row.get("reason", "")), []).append(released.title(about(row)))
     blocks: list[Block] = [
-        released.block(
-            "06_gate",
-            {"subscale": "Subscale", "score": "Subscale", "verdict": "Verdict", "reason": "Reason"},
-            caption="Do the questions mean the same both times?",
+        released.of_rows(
+            [
+                {"verdict": verdict, "scores": "; ".join(names), "reason": why}
+                for (verdict, why), names in alike.items()
+            ],
+            {"verdict": "Verdict", "scores": "Scores", "reason": "Reason"},
+            "Do the questions mean the same both times?",
+            note=notes_of(released, "06_gate"),
         )
     ]
     if not rows or any(row.get("verdict") == "not tested here" for row in rows):
@@ -257,14 +350,16 @@ def gate_blocks(released: Released) -> list[Block]:
     return blocks
 
 
-def _gaps(released: Released) -> list[Block]:
-    figure = released.figure("07_gaps")
-    blocks: list[Block] = [figure] if figure else []
-    blocks += [
-        released.block("07_gaps", GAP_COLUMNS, caption="Gaps between the groups, points of 100"),
+def _gaps(released: Released, definition: Instrument) -> list[Block]:
+    figure = released.figure("07_gaps", width=_FIGURE)
+    patterns = released.rows("07_signals")
+    name = "pattern" if patterns and "pattern" in patterns[0] else "signal"
+    return [
+        *([figure] if figure else []),
+        gap_table(released, shown_scores(definition)),
         released.block(
             "07_signals",
-            {"pattern": "Pattern", "signal": "Pattern", "rule": "Rule", "finding": "Finding", "reason": "Why"},
+            {name: "Pattern", "rule": "Rule", "finding": "Finding", "reason": "Why"},
             caption="Patterns that were looked for",
         ),
         Paragraph(
@@ -272,32 +367,105 @@ def _gaps(released: Released) -> list[Block]:
             "this before it is released."
         ),
     ]
-    return blocks
+
+
+def gap_table(released: Released, names: Sequence[str], *, precise: bool = False) -> Table | Paragraph:
+    """Return the gaps with one row a score: each pair of groups beside the other."""
+    rows = [row for row in released.rows("07_gaps") if about(row) in names]
+    pairs = list(dict.fromkeys((row.get("group_1", ""), row.get("group_2", "")) for row in rows))
+    columns = {"score": "Score"}
+    lines: dict[str, dict[str, str]] = {name: {"score": name} for name in names}
+    for place, (first, second) in enumerate(pairs):
+        less = f"{released.title(first)} less {released.title(second).lower()}"
+        columns |= {f"gap {place}": less}
+        columns |= {f"se {place}": "SE", f"p_adjusted {place}": "p (adj.)"} if precise else {}
+        columns |= {f"view {place}": "Their view"}
+    for row in rows:
+        place = pairs.index((row.get("group_1", ""), row.get("group_2", "")))
+        view = row.get("view", "")
+        lines[about(row)] |= {
+            f"gap {place}": with_interval(row),
+            f"se {place}": row.get("se", ""),
+            f"p_adjusted {place}": row.get("p_adjusted", ""),
+            f"view {place}": _VIEWS.get(view, view) or DASH,
+        }
+    told = [dict.fromkeys(columns, "") | line for line in lines.values() if len(line) > 1]
+    checked = {row["comparable"] for row in rows if row.get("comparable")}
+    notes = [notes_of(released, "07_gaps")]
+    notes += [f"Do the questions mean the same to all groups? {_listed(checked)}."] if checked else []
+    return released.of_rows(told, columns, "Gaps between the groups, points of 100", note=" ".join(notes).strip())
+
+
+def _listed(words: Iterable[str]) -> str:
+    return "; ".join(sorted(words)).capitalize()
 
 
 def _priorities(released: Released) -> list[Block]:
-    figure = released.figure("07_matrix")
-    blocks: list[Block] = [figure] if figure else []
+    """Return the order of the areas; the figure against difficulty where that is known, else gap and importance."""
+    rated = any(number(row.get("difficulty", "")) is not None for row in released.rows("07_priorities"))
+    figures = [released.figure(name, width=_FIGURE) for name in ("07_matrix", "07_needs")]
+    chosen = [figure for figure in (figures if rated else figures[::-1]) if figure][:1]
+    three = [
+        {
+            "which": head,
+            "text": released.title(row.get("text") or about(row)),
+            **_pick(row, "percent", "chance", "action"),
+        }
+        for head, name in (("keep", "07_keep"), ("act on", "07_act"))
+        for row in released.rows(name)[:3]
+    ]
+    heads = {
+        "text": "Statement",
+        "which": "To",
+        "percent": "%",
+        "chance": "Chance of the first three",
+        "action": "Action",
+    }
     return [
-        *blocks,
+        *chosen,
         released.block("07_priorities", PRIORITY_COLUMNS, caption="Areas in the order of priority", decimals=2),
+        released.of_rows(three, heads, "Three things to keep and three to act on", decimals=2),
     ]
 
 
-def _attribution(released: Released, *, controlled: bool) -> list[Block]:
+def _pick(row: Mapping[str, str], *columns: str) -> dict[str, str]:
+    return {column: row.get(column, "") for column in columns}
+
+
+def targeted_block(released: Released) -> Table | Paragraph:
+    """Return what was worked on: its change, and how much of it selection and other places do not account for."""
+    rows = []
+    for row in released.rows("07_targeted"):
+        target = shortened(released.title(about(row)), _TARGET_TEXT)
+        told = {
+            "target": target[:1].upper() + target[1:],
+            "means": _arrow(number(row.get("before", "")), number(row.get("after", ""))),
+            "change": with_interval(row),
+            "beyond": with_interval(row, "excess", "excess_low", "excess_high"),
+        }
+        rows.append(row | told)
+    empty = {name for name in ("expected", "comparison") if not any(row.get(name) for row in rows)}
+    empty |= {"beyond"} if all(row["beyond"] == DASH for row in rows) else set()
+    return released.of_rows(
+        sorted(rows, key=lambda row: row["target"] != "All targets"),
+        {name: head for name, head in _TARGET_COLUMNS.items() if name not in empty},
+        "Did what was worked on move more than having been chosen would move it?",
+        note=notes_of(released, "07_targeted"),
+    )
+
+
+def _attribution(released: Released, definition: Instrument, *, controlled: bool) -> list[Block]:
     blocks: list[Block] = []
     if controlled:
-        figure = released.figure("06_programme")
+        figure = released.figure("06_programme", width=_FIGURE)
         blocks += [
             Paragraph(
                 "Difference in differences: how much more the scores changed where the programme ran than where it did not. It "
                 "speaks for an effect of the programme if both would have changed alike without it, which cannot be shown, and "
                 "more so where chance decided who got the programme."
             ),
+            _programme_table(released, definition),
             *([figure] if figure else []),
-            released.block(
-                "06_programme", CHANGE_COLUMNS, caption="Change with the programme less change without, points of 100"
-            ),
         ]
     else:
         blocks.append(
@@ -308,13 +476,12 @@ def _attribution(released: Released, *, controlled: bool) -> list[Block]:
                 title="Change, not effect:",
             )
         )
-    rows = released.rows("06_negative_control")
+    rows = [
+        row | {"contrast": _CONTRASTS.get(row.get("contrast", ""), row.get("contrast") or released.title(about(row)))}
+        for row in released.rows("06_negative_control")
+    ]
     blocks += [
-        released.block(
-            "06_negative_control",
-            CHANGE_COLUMNS,
-            caption="Negative control: what the programme should not move within a year",
-        ),
+        released.of_rows(rows, _CONTROL_COLUMNS, "Negative control: what the programme should not move within a year"),
         Paragraph(
             "It was named beforehand and is judged by its interval. If it moved, something other than the programme is going on; "
             "that it did not move is weak evidence."
@@ -323,6 +490,44 @@ def _attribution(released: Released, *, controlled: bool) -> list[Block]:
         ),
     ]
     return blocks
+
+
+def _programme_table(released: Released, definition: Instrument) -> Table | Paragraph:
+    """Return the change of both arms and their difference, a row a score."""
+    arms = {(about(row), row.get("arm", "")): row.get("estimate", "") for row in released.rows("06_arms")}
+    rows = []
+    for name in shown_scores(definition):
+        row = released.row("06_programme", name)
+        both = {"with": arms.get((name, "programme"), ""), "without": arms.get((name, "control"), "")} if arms else {}
+        told = {"change": with_interval(row), "judged": judged(row)}
+        rows += [row | both | told] if row else []
+    return released.of_rows(rows, _PROGRAMME_COLUMNS, "Change with the programme less change without, points of 100")
+
+
+def choices(released: Released) -> list[Block]:
+    """Return the change of the total under other choices of the analysis."""
+    rows = released.rows("06_other_choices")
+    caption = "The total, had it been analysed otherwise"
+    return [released.block("06_other_choices", _CHOICE_COLUMNS, caption=caption)] if rows else []
+
+
+def _deviations(released: Released) -> list[Block]:
+    """Print what deviates from the plan and what is not known; what is as planned stands in one sentence."""
+    rows = released.rows("06_deviations")
+    caption = "Deviations from the analysis plan"
+    if not rows or not {"point", "deviation"} <= set(rows[0]):
+        missing = (
+            "not assessed; without a plan made before the second survey (pwiq plan) nobody can say what was "
+            "decided beforehand"
+        )
+        return [released.block("06_deviations", caption=caption, missing=missing)]
+    off = [row for row in rows if row["deviation"] != "no"]
+    kept = [row["point"] for row in rows if row["deviation"] == "no"]
+    heads = {"point": "Point", "planned": "Planned", "done": "Done", "deviation": "Deviation", "words": "In words"}
+    return [
+        released.of_rows(off, heads, caption) if off else Paragraph(f"{caption}: none."),
+        *([Paragraph(f"As planned: {', '.join(kept)}.")] if kept else []),
+    ]
 
 
 def method_blocks(released: Released, definition: Instrument, provenance: Mapping[str, Any]) -> list[Block]:
@@ -346,17 +551,19 @@ def method_blocks(released: Released, definition: Instrument, provenance: Mappin
         if floor
         else ""
     )
-    methods = released.methods(("06", "07"))
-    sentences: list[Block] = [Paragraph(text) for text in (about, *methods)]
+    methods = released.methods(("06", "07"), without=_EXPLAINED)
+    sentences: list[Block] = [Paragraph(text, soft=True) for text in (about, *methods)]
     if not methods:
         sentences.append(Paragraph(f"Analysis of change: {NOT_ASSESSED}."))
     return [*sentences, Paragraph(f"{shown} {made}".strip(), soft=True)]
 
 
-def reference_blocks(released: Released, *, more: tuple[str, ...] = ()) -> list[Block]:
-    """Return the references that the methods cite, and further ones."""
-    cited = sorted({*references(released.methods()), *more})
-    return [Heading("References"), Bullets(tuple(cited))] if cited else []
+def reference_blocks(
+    released: Released, *, notebooks: tuple[str, ...] = METHODS_OF, more: tuple[str, ...] = ()
+) -> list[Block]:
+    """Return the references that the methods of these notebooks cite (default: of all), and further ones."""
+    cited = sorted({*references(released.methods(notebooks)), *more})
+    return [Heading("References"), Bullets(tuple(cited), soft=True)] if cited else []
 
 
 GUIDELINES = (

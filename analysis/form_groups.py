@@ -45,6 +45,23 @@ class FormGroups:
         """Return the group of each response, given its form."""
         return forms.map(self.group).rename("group")
 
+    def standing_for(self, who: Mapping[str, str | None]) -> dict[str, str]:
+        """Return form → the form that stands for its group: of non-peer staff and of everyone that of colleagues, if there is one.
+
+        Parameters
+        ----------
+        who : mapping
+            Form → "peers", "colleagues", "managers" or None, as for `form_groups`.
+
+        Examples
+        --------
+        >>> found = FormGroups(group={"P": "peers", "C": "non-peer staff", "M": "non-peer staff"}, sentence="…")
+        >>> found.standing_for({"P": "peers", "C": "colleagues", "M": "managers"})
+        {'P': 'P', 'C': 'C', 'M': 'C'}
+        """
+        first = next((form for form, of in who.items() if of == "colleagues"), next(iter(who), ""))
+        return {form: first if group in (STAFF, EVERYONE) else form for form, group in self.group.items()}
+
 
 def form_groups(people: pd.DataFrame, who: Mapping[str, str | None], *, floor: int) -> FormGroups:
     """Find the groups in which forms may be shown.

@@ -115,6 +115,14 @@ class KnownMeans:
         self.changed.update(change for change, gone in zip(changes, hidden, strict=True) if not gone)
         return hidden
 
+    def is_withheld(self, of: str, within: Group | set[tuple[str, Any]]) -> bool:
+        """Say whether a mean of this score, of a group with these labels, was withheld at any wave."""
+        return any(name == of and within <= group for name, group in self.withheld | self.too_few)
+
+    def withholds_of_everyone(self, wave: Any) -> bool:
+        """Say whether the mean of everyone in a wave was withheld for any score."""
+        return any(group == {(WAVE, wave)} for _, group in self.withheld | self.too_few)
+
     def _of_shown_changes(self, means: list[KnownMean], hidden: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Where the change of a group was shown, one wave's mean gives the other's back: both or none."""
         gone = {(mean.of, without_wave(mean.group)) for mean, out in zip(means, hidden, strict=True) if out}

@@ -81,7 +81,8 @@ def write_pages(
         **shared,
         title="Report",
         current="index.html",
-        headlines=[item.text for item in shown if item.kind == "sentence" and item.headline],
+        # Two notebooks may have to say the same, such as that too few people answered.
+        headlines=list(dict.fromkeys(item.text for item in shown if item.kind == "sentence" and item.headline)),
         pictures=[item for item in shown if item.kind == "figure" and item.headline],
         methods=_methods(shown),
         references=_references(_methods(shown)),

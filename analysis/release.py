@@ -27,16 +27,25 @@ import numpy as np
 import pandas as pd
 
 from analysis.action_log import write_action_log
-from analysis.coarsening import coarsened, is_in_points, near_an_end, steps_of_means
-from analysis.disclosure import FLOORS, Audience, safe_groups, safe_subset, suppress_small_cells
+from analysis.coarsening import SPREAD_FEWEST, coarsened, is_in_points, levels_among, near_an_end, steps_of_means
+from analysis.describe import describe
+from analysis.disclosure import (
+    FLOORS,
+    Audience,
+    safe_groups,
+    safe_subset,
+    suppress_distributions,
+    suppress_small_cells,
+)
 from analysis.form_groups import FormGroups, form_groups
-from analysis.known_means import KnownMean, KnownMeans, group_of, without_wave
+from analysis.known_means import Group, KnownMean, KnownMeans, group_of, without_wave
+from analysis.means import mean_scores
 from analysis.result import Result
 from analysis.wording import fit_to_say
 from instrument.definition import Instrument
 from instrument.files import spreadsheet_safe
-from instrument.responses import Responses, question_columns, select, split_waves
-from instrument.scoring import score_scale
+from instrument.responses import Responses, asked, question_columns, select, split_waves
+from instrument.scoring import comparable_items, score, score_scale
 
 ACTION_LOG = "action_log.xlsx"
 """How the action log is called, in a report's folder."""
@@ -64,8 +73,27 @@ class Release:
     _nothing: list[str] = field(default_factory=list, repr=False)  # holds a reason when nothing may be shown
     _known: KnownMeans = field(default_factory=KnownMeans, repr=False)
     _instrument: list[Instrument] = field(default_factory=list, repr=False)  # of the answers admitted
-    _hiding: set[int] = field(default_factory=set, repr=False)  # waves with a form or team of fewer than 5 people
+    _hiding: set[Any] = field(default_factory=set, repr=False)  # waves, and groups in them, with such a form or team
     _weighted: dict[int, int] = field(default_factory=dict, repr=False)  # wave → people its mean amounts to
+    _shown_as: dict[str, str] = field(default_factory=dict, repr=False)  # form → the group that it is shown in
+    _answers: list[Responses] = field(default_factory=list, repr=False)  # those admitted
+    _unread: list[Responses] = field(default_factory=list, repr=False)  # the same, until what other pages show is known
+
+    def _hides(self, group: Group) -> bool:
+        """Say whether a form or team of fewer than 5 people is among the people of a group."""
+        labels = dict(group)
+        wave = labels.get("wave")
+        return ((wave, labels["form"]) if set(labels) == {"wave", "form"} else wave) in self._hiding
+
+    @property
+    def _latest(self) -> int | None:
+        waves = [wave for answers in self._answers for wave in answers.people["wave"].unique()]
+        return max(waves) if waves else None
+
+    def _as_shown(self, at: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the labels of a row with a form or group under the one name that it has on every page."""
+        renamed = {("form" if name == "group" else name): label for name, label in at.items()}
+        return renamed | ({"form": self._shown_as.get(renamed["form"], renamed["form"])} if "form" in renamed else {})
 
     @property
     def for_researchers(self) -> bool:
@@ -124,9 +152,6 @@ def admit(release: Release, responses: Responses) -> Responses:
     waves = split_waves(responses)
     sizes = {wave: len(part.answers) for wave, part in waves.items()}
     release._instrument[:] = [responses.instrument]
-    for column in [name for name in ("form", "team") if name in responses.people]:
-        of_each = responses.people.groupby(["wave", column]).size()
-        release._hiding.update(of_each.index[of_each < FLOORS["internal"]].get_level_values("wave"))
     if "form" in responses.people:
         # Where forms weigh the same in a mean, it tells more of a person of the smallest one.
         of_forms = {wave: part.people["form"].value_counts() for wave, part in waves.items()}
@@ -145,7 +170,19 @@ def admit(release: Release, responses: Responses) -> Responses:
         )
     if len(small) == len(sizes):
         release._nothing.append("no wave has enough answers")
-    return select(responses, ~responses.people["wave"].isin(small))
+    admitted = select(responses, ~responses.people["wave"].isin(small))
+    release._answers[:] = release._unread[:] = [admitted]
+    release._shown_as.clear()
+    release._shown_as.update(_groups_of(release, admitted).group)
+    for column in [name for name in ("form", "team") if name in admitted.people]:
+        people = admitted.people
+        few = people.groupby(["wave", column])[column].transform("size") < FLOORS["internal"]
+        release._hiding.update(people.loc[few, "wave"])
+        if "form" in people:
+            release._hiding.update(
+                zip(people.loc[few, "wave"], people.loc[few, "form"].map(release._shown_as), strict=True)
+            )
+    return admitted
 
 
 def shown_groups(release: Release, responses: Responses, column: str) -> list[str]:
@@ -164,13 +201,38 @@ def shown_forms(release: Release, responses: Responses) -> FormGroups:
     Peer workers, colleagues, managers; non-peer staff where managers or colleagues are too few at a wave; one figure for
     everyone where peer workers are (`form_groups`).
     """
-    definition = responses.instrument
-    if "form" not in responses.people or responses.people.empty:
-        return FormGroups(group={}, sentence="")
-    groups = form_groups(responses.people, {form.id: form.who for form in definition.forms}, floor=release.floor)
+    groups = _groups_of(release, responses)
     if groups.sentence:
         say(release, groups.sentence)
     return groups
+
+
+def as_shown(responses: Responses, groups: FormGroups) -> Responses:
+    """Return the answers with forms that stand for the groups that are shown, for analyses that look at forms themselves.
+
+    A form that may not be shown must not weigh as much as the others in any number: two weightings tell it. That of
+    colleagues stands for non-peer staff, and for everyone where no form is shown; scores are of the items common to all forms.
+    """
+    if not groups.sentence:
+        return responses
+    definition, given = responses.instrument, responses.people["form"]
+    stands = groups.standing_for({form.id: form.who for form in definition.forms})
+    answers, off_scale = responses.answers.copy(), responses.off_scale.copy()
+    for form, other in stands.items():  # what the other form does not ask was not asked
+        gone = [item for item in definition.asked_by(form) if item not in set(definition.asked_by(other))]
+        for frame in (answers, off_scale):
+            there = [item for item in gone if item in frame]
+            frame[there] = frame[there].mask((given == form).to_numpy()[:, None])
+    people = responses.people.assign(form=given.map(stands).astype(given.dtype))
+    return replace(responses, people=people, answers=answers, off_scale=off_scale)
+
+
+def _groups_of(release: Release, responses: Responses) -> FormGroups:
+    if "form" not in responses.people or responses.people.empty:
+        return FormGroups(group={}, sentence="")
+    return form_groups(
+        responses.people, {form.id: form.who for form in responses.instrument.forms}, floor=release.floor
+    )
 
 
 def may_show_without(release: Release, part: int, whole: int) -> bool:
@@ -191,7 +253,8 @@ def table(
     scale: tuple[float, float] | None = None,
     decimals: int | None = None,
     drop: Sequence[str] = (),
-    fewest: int | None = None,
+    fewest: int | pd.Series | None = None,
+    of: Mapping[str, Any] | None = None,
     only_for_researchers: bool = False,
 ) -> Result:
     """Suppress a table for the audience, make its numbers as exact as their people allow, show and file it.
@@ -225,9 +288,12 @@ def table(
         are rounded to two decimals, p to three: a t with its p gives the degrees of freedom back.
     drop : sequence of str
         Columns to leave out once they have served to suppress.
-    fewest : int, optional
-        With ``count=None``: the fewest people that any of the numbers comes from. Default: those of the smallest
-        wave that was admitted.
+    fewest : int or pandas.Series, optional
+        The fewest people that any of the numbers comes from (by the first index level), where that is not ``count``: of the
+        smaller arm, where arms are compared. Default with ``count=None``: those of the smallest wave that was admitted.
+    of : mapping, optional
+        Whom the whole table is of, where no index level says so (``{"group": "peers"}``). A table of means without a wave
+        is one of the latest.
     only_for_researchers : bool
         Neither shown nor filed for another audience.
 
@@ -242,6 +308,47 @@ def table(
         If a table that sets groups side by side has no ``count``, or a table by team or organisation holds what is never
         shown so.
     """
+    shown = _made_fit(
+        release, result, name, count, percents, whole, parts, margins, scale, decimals, drop, fewest, dict(of or {})
+    )
+    if only_for_researchers and not release.for_researchers:
+        return shown
+    if shown.table.empty:
+        say(release, f"{shown.title}: nothing of this may be shown, or there is nothing.")
+        return shown
+    # What suppression says of fields that are not released here is no news to a reader.
+    told = [note for note in shown.notes if not note.startswith("Not looked at for small groups")]
+    shown = replace(
+        shown,
+        table=_with_fit_words(release, shown.table),
+        method=fit_to_say(shown.method, release.floor, release._sizes),
+        notes=tuple(fit_to_say(note, release.floor, release._sizes) for note in told),
+    )
+    _display(Result(title=shown.title, table=shown.table, method=shown.method, notes=shown.notes))
+    _file(release, "table", name, title=shown.title, method=shown.method, notes=list(shown.notes))
+    if release.folder is not None:
+        flat = shown.table.reset_index() if _is_named(shown.table.index) else shown.table
+        text = spreadsheet_safe(flat).to_csv(index=False, lineterminator="\n")
+        (release.folder / f"{_filed_name(release, name)}.csv").write_text(text, encoding="utf-8")
+    return shown
+
+
+def _made_fit(
+    release: Release,
+    result: Result,
+    name: str,
+    count: str | Sequence[str] | None,
+    percents: Sequence[str],
+    whole: Mapping[Any, int] | int | None,
+    parts: str | None,
+    margins: Sequence[str] | None,
+    scale: tuple[float, float] | None,
+    decimals: int | None,
+    drop: Sequence[str],
+    fewest: int | pd.Series | None,
+    of: dict[str, Any],
+) -> Result:
+    """Return the table as it may be shown, and remember what readers know from it."""
     _refuse_by_team(release, result)
     _refuse_uncounted(result, count, fewest)
     shown = result
@@ -262,7 +369,7 @@ def table(
         if scale is not None and isinstance(count, str):
             kept = _without_unanimous_means(kept, result.table, count, scale, release.floor)
         shown = replace(shown, table=kept)
-    shown = _as_exact_as_allowed(release, name, shown, result.table, counted, count, scale, fewest)
+    shown = _as_exact_as_allowed(release, name, shown, result.table, counted, count, scale, fewest, of)
     values = [name for name in ("mean", "estimate") if name in shown.table]
     if count is not None and _withheld_alone(shown.table, result.table, values, count, release.floor):
         why = "A mean is left out where it is the value of everybody, or of nearly everybody, or would give such a one back."
@@ -270,24 +377,6 @@ def table(
     shown = replace(shown, table=shown.table.drop(columns=list(drop)))
     if decimals is not None:
         shown = replace(shown, table=_rounded(shown.table, decimals))
-    if only_for_researchers and not release.for_researchers:
-        return shown
-    if shown.table.empty:
-        say(release, f"{shown.title}: nothing of this may be shown, or there is nothing.")
-        return shown
-    # What suppression says of fields that are not released here is no news to a reader.
-    told = [note for note in shown.notes if not note.startswith("Not looked at for small groups")]
-    shown = replace(
-        shown,
-        method=fit_to_say(shown.method, release.floor, release._sizes),
-        notes=tuple(fit_to_say(note, release.floor, release._sizes) for note in told),
-    )
-    _display(Result(title=shown.title, table=shown.table, method=shown.method, notes=shown.notes))
-    _file(release, "table", name, title=shown.title, method=shown.method, notes=list(shown.notes))
-    if release.folder is not None:
-        flat = shown.table.reset_index() if _is_named(shown.table.index) else shown.table
-        text = spreadsheet_safe(flat).to_csv(index=False, lineterminator="\n")
-        (release.folder / f"{_filed_name(release, name)}.csv").write_text(text, encoding="utf-8")
     return shown
 
 
@@ -330,6 +419,55 @@ def shares_without_n(spread: pd.DataFrame, asked: Mapping[str, int], *, floor: i
     index = pd.MultiIndex.from_tuples([key for key, _, _ in rows], names=spread.index.names)
     columns = {"percent": [percent for _, percent, _ in rows], "note": [note for _, _, note in rows]}
     return pd.DataFrame(columns, index=index).astype({"percent": "Float64", "note": "object"})
+
+
+def shares_agreeing(release: Release, responses: Responses) -> pd.Series:
+    """Return the percent of those answering each item who agree, as far as the page of answers tells it already.
+
+    Parameters
+    ----------
+    release : Release
+    responses : Responses
+        One wave.
+
+    Returns
+    -------
+    pandas.Series
+        By item, answers above the middle of the scale (of items without a wording those turned to mean the same); missing
+        where answers were merged across the middle or withheld. Everybody counts the same: a second percentage with other
+        weights, or cut at another answer, would tell by subtraction of few people.
+    """
+    definition = responses.instrument
+    waves = set(responses.people["wave"])
+    for admitted in release._answers:  # as they were given: page 02 knows nothing of forms that stand for others
+        responses = select(admitted, admitted.people["wave"].isin(waves))
+    asked_of = asked(responses)
+    found = {}
+    for name in dict.fromkeys(item.scale for item in definition.items):
+        scale = definition.response_scales[name]
+        items = [item.id for item in definition.items if item.scale == name and item.id in responses.answers]
+        described = describe(responses.answers[items], asked=asked_of[items], codes=scale.codes)
+        spread = suppress_distributions(described.distribution, audience=release.audience)
+        spread = shares_without_n(spread, described.table["asked"].to_dict(), floor=release.floor)
+        middle = (scale.low + scale.high) / 2
+        for item, lines in spread.groupby(level="item", sort=False):
+            turned = definition.items[str(item)].wording is None and definition.items[str(item)].reverse
+            found[str(item)] = _share_beyond(lines["percent"].droplevel("item"), middle, below=turned)
+    return pd.Series(found, dtype="Float64").rename_axis("item")
+
+
+def _share_beyond(percent: pd.Series, middle: float, *, below: bool) -> float:
+    """Return the sum of the merged answers beyond the middle of the scale; missing if one of them reaches across."""
+    total = 0.0
+    for label, share in percent.items():
+        ends = [float(code) for code in str(label).split("–")] if str(label)[:1].isdigit() else []
+        if not ends or pd.isna(share):
+            return float("nan")
+        beyond = [code < middle if below else code > middle for code in (ends[0], ends[-1])]
+        if beyond[0] != beyond[1]:
+            return float("nan")
+        total += float(share) if beyond[0] else 0.0
+    return total
 
 
 def _all_possible(shares: Any, unit: int, numbers: Sequence[int], floor: int) -> bool:
@@ -440,6 +578,8 @@ class _Picture:
 
 
 _PLACES = frozenset({"team", "organisation"})
+_NOT_OF_THE_MEAN = frozenset({"rank", "importance", "difficulty", "chance"})  # of a table of scores
+_WORDS_ABOUT_PEOPLE = ("reason", "finding", "planned", "done", "said", "note")
 _PEOPLE_COLUMNS = frozenset({"n", "n_before", "n_after", "n_linked", "n_1", "n_2", "responses", "people"})
 _TELLING_DF = 10  # a df this close to n is n less a few, and so tells n
 _DESCRIBING = ("estimate", "item_rest", "alpha", "loading", "mean", "sd", "se", "ci_", "percent", "skewness", "median")
@@ -550,27 +690,53 @@ def _as_exact_as_allowed(
     counted: pd.DataFrame,
     count: str | Sequence[str] | None,
     scale: tuple[float, float] | None,
-    fewest: int | None,
+    fewest: int | pd.Series | None,
+    of: Mapping[str, Any],
 ) -> Result:
     """Round and withhold by the policy of `coarsening`, and whatever would give a withheld mean back."""
     frame = shown.table
     if frame.empty:
         return shown
     if count is None:
-        known = [fewest] if fewest is not None else release._sizes
-        if not known:  # nothing was admitted: a table of the questionnaire
+        if fewest is None and not release._sizes:  # nothing was admitted: a table of the questionnaire
             return shown
-        people = np.full(len(frame), float(min(known)))
+        people = _fewest_of(frame, min(release._sizes) if fewest is None else fewest)
     else:
         columns = [count] if isinstance(count, str) else list(count)
         people = np.nan_to_num(np.column_stack([_people_in(full[name]) for name in columns])).min(axis=1)
+        if fewest is not None:
+            people = np.minimum(people, _fewest_of(frame, fewest))
     points = is_in_points(frame.index.names, frame.columns, counted=count is not None)
     low, high = _ends(release, frame, scale)
     unit = np.minimum((high - low) / 100, 1.0)
     told, notes = coarsened(frame, people, points=points, unit=unit)
-    if points and count is not None:
-        told = _without_what_is_near_an_end(release, name, told, full, counted, people, unit, low, high)
+    if points:
+        told = _without_what_is_near_an_end(release, name, told, full, counted, people, unit, low, high, of)
+    if "difficulty" in told and pd.api.types.is_numeric_dtype(told["difficulty"]):
+        told = _with_safe_difficulty(release, told, full, people)
     return replace(shown, table=told, notes=(*shown.notes, *(note for note in notes if note not in shown.notes)))
+
+
+def _fewest_of(frame: pd.DataFrame, fewest: int | pd.Series) -> Any:
+    """Return the fewest people of each row; nobody where a row is not among those that were named."""
+    if not isinstance(fewest, pd.Series):
+        return np.full(len(frame), float(fewest))
+    return np.nan_to_num(_people_in(fewest.reindex(frame.index.get_level_values(0))))
+
+
+def _with_safe_difficulty(release: Release, frame: pd.DataFrame, full: pd.DataFrame, people: Any) -> pd.DataFrame:
+    """Round the mean rating of difficulty, which few people give, to half a step; withhold it near an end."""
+    raters = _people_in(full["n_difficulty"]) if "n_difficulty" in full else np.asarray(people, dtype=float)
+    raters = np.nan_to_num(raters)
+    ends = (1.0, 5.0)
+    for question in release._instrument[0].questions if release._instrument else ():
+        if question.role == "difficulty" and question.scale:
+            codes = release._instrument[0].response_scales[question.scale].codes
+            ends = (min(codes), max(codes))
+    step = np.where(raters < SPREAD_FEWEST, 0.5, 0.1)
+    values = np.round(np.round(_people_in(frame["difficulty"]) / step) * step, 9)
+    hidden = near_an_end(raters, values - step / 2, values + step / 2, *ends) | (raters < release.floor)
+    return frame.assign(difficulty=np.where(hidden, np.nan, values))
 
 
 def _ends(release: Release, frame: pd.DataFrame, scale: tuple[float, float] | None) -> tuple[Any, Any]:
@@ -595,22 +761,33 @@ def _without_what_is_near_an_end(
     unit: Any,
     low: Any,
     high: Any,
+    of_all: Mapping[str, Any],
 ) -> pd.DataFrame:
     """Withhold means and changes that confine some of their people, or give a withheld mean back."""
     names = [str(name) for name in frame.index.names]
     keys = [key if isinstance(key, tuple) else (key,) for key in frame.index]
-    levels = [dict(zip(names, key, strict=True)) for key in keys]
+    levels = [dict(of_all) | dict(zip(names, key, strict=True)) for key in keys]
     of = [str(at.get("score", at.get("item", at.get("subscale", "")))) for at in levels]
-    groups = [group_of(at) for at in levels]
+    _know_other_pages(release)
+    level = next((each for each in ("mean", "score") if each in levels_among(list(frame.columns))), None)
+    if level is not None and not {"wave", "item"} & set(names):
+        latest = release._latest
+        levels = [({"wave": latest} if latest is not None else {}) | at for at in levels]
+    groups = [group_of(release._as_shown(at)) for at in levels]
     if "item" in names and "wave" not in names:  # a table a wave, told apart by its name
         groups = [group | {("table", name)} for group in groups]
-    if "mean" in frame:
-        values = _people_in(frame["mean"])
+    gone = [
+        each
+        for each in frame.select_dtypes("number")
+        if not str(each).startswith(("n", "percent", "asked")) and str(each) not in _NOT_OF_THE_MEAN
+    ]
+    if level is not None:
+        values = _people_in(frame[level])
         half = steps_of_means(people, unit) / 2
         there = [place for place in range(len(frame)) if not np.isnan(values[place])]
         # What was withheld before must not come back either.
-        few = counted["mean"].isna().to_numpy()
-        for place in np.flatnonzero(np.isnan(values) & full["mean"].notna().to_numpy()):
+        few = counted[level].isna().to_numpy()
+        for place in np.flatnonzero(np.isnan(values) & full[level].notna().to_numpy()):
             why = release._known.too_few if few[place] else release._known.withheld
             why.add((of[place], groups[place]))
         means = [
@@ -622,25 +799,95 @@ def _without_what_is_near_an_end(
                 most=values[place] + half[place],
                 low=low[place],
                 high=high[place],
-                amounts_to=release._weighted.get(dict(groups[place])["wave"], np.inf)
+                amounts_to=release._weighted.get(dict(groups[place]).get("wave", 0), np.inf)
                 if {name for name, _ in groups[place]} == {"wave"}
                 else np.inf,
-                hides=dict(groups[place]).get("wave") in release._hiding,
+                hides=release._hides(groups[place]),
             )
             for place in there
         ]
         hidden = np.zeros(len(frame), dtype=bool)
         hidden[there] = release._known.to_withhold(means)
+        if "importance" in frame:
+            frame = _without_importance_near_an_end(frame, full, people)
     elif "estimate" in frame:
         values = np.abs(_people_in(frame["estimate"]))
-        changes = [(score, without_wave(group)) for score, group in zip(of, groups, strict=True)]
-        hidden = release._known.changes_to_withhold(changes)
+        if {"group_1", "group_2"} <= set(names):
+            hidden = np.array([_gives_a_side_back(release, score, at) for score, at in zip(of, levels, strict=True)])
+        elif "signal" in names:  # a difference of scores of everyone
+            hidden = np.full(len(frame), release._known.withholds_of_everyone(release._latest))
+        else:
+            changes = [(score, without_wave(group)) for score, group in zip(of, groups, strict=True)]
+            hidden = release._known.changes_to_withhold(changes)
         # A change over nearly the whole scale puts everybody at one end before and at the other after.
         hidden |= near_an_end(people, values, values, -high + low, high - low) & ~np.isnan(values)
+        for each in ("before", "after"):
+            if each in levels_among(list(frame.columns)):
+                mean, half = _people_in(frame[each]), steps_of_means(people, unit) / 2
+                hidden |= near_an_end(people, mean - half, mean + half, low, high) & ~np.isnan(mean)
     else:
         return frame
-    gone = [each for each in frame.select_dtypes("number") if not str(each).startswith(("n", "percent", "asked"))]
     return frame.assign(**{str(each): frame[each].mask(hidden) for each in gone})
+
+
+def _gives_a_side_back(release: Release, score_of: str, at: Mapping[str, Any]) -> bool:
+    """Say whether a difference of two groups gives a mean back that is withheld: the other side's is shown somewhere."""
+    sides = [release._as_shown({"form": at[side]})["form"] for side in ("group_1", "group_2")]
+    return any(release._known.is_withheld(score_of, {("form", side)}) for side in sides)
+
+
+def _without_importance_near_an_end(frame: pd.DataFrame, full: pd.DataFrame, people: Any) -> pd.DataFrame:
+    """Withhold importance, and the priority that gives it back, where nearly everybody gave the same end of the scale."""
+    raters = np.nan_to_num(_people_in(full["n_importance"])) if "n_importance" in full else people
+    mean, half = _people_in(frame["importance"]), np.where(np.asarray(people) < SPREAD_FEWEST, 0.025, 0.005)
+    hidden = near_an_end(raters, mean - half, mean + half, 0, 1)
+    told = {name: frame[name].mask(hidden) for name in ("importance", "priority", "ci_low", "ci_high") if name in frame}
+    return frame.assign(**told)
+
+
+def _know_other_pages(release: Release) -> None:
+    """Remember, once, which means the page of scores shows: every page decides alike which are withheld."""
+    if not release._unread:
+        return
+    responses = release._unread.pop()
+    try:
+        scores = _scores_of_pages(responses)
+        people = responses.people
+        groups = _groups_of(release, responses)
+        form = groups.of(people["form"]) if groups.apart else None
+        found = mean_scores(scores, by=people[["wave"]], strata=form)
+        sizes = people["wave"].value_counts().to_dict()
+        _made_fit(release, found, "means", "n", (), sizes, None, None, None, 0, (), None, {})
+        if form is not None:
+            by = people[["wave"]].assign(form=form)
+            whole = by.groupby(["wave", "form"]).size().to_dict()
+            found = mean_scores(scores, by=by)
+            _made_fit(release, found, "means_by_form", "n", (), whole, "form", None, None, 0, (), None, {})
+    except ValueError:  # nothing can be scored: then no page shows a mean
+        return
+
+
+def _scores_of_pages(responses: Responses) -> pd.DataFrame:
+    """Return the scores of which all pages show means: on the items that all answers have in common."""
+    if responses.answers.columns.empty:
+        raise ValueError("there are no answers to items, so that there are no scores")
+    scores = score(responses, items=comparable_items(responses)).dropna(axis=1, how="all")
+    rules = responses.instrument.scores
+    return scores[[rule.id for rule in rules if rule.rule != "acquiescence" and rule.id in scores]]
+
+
+def _with_fit_words(release: Release, frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a table whose texts (a reason, a finding) tell no small number of people; texts of the questionnaire stay."""
+    if not release._sizes:
+        return frame
+    told = {
+        str(name): frame[name].map(
+            lambda text: fit_to_say(text, release.floor, release._sizes) if isinstance(text, str) else text
+        )
+        for name in _WORDS_ABOUT_PEOPLE
+        if name in frame and not pd.api.types.is_numeric_dtype(frame[name])
+    }
+    return frame.assign(**told) if told else frame
 
 
 def _withheld_alone(

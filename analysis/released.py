@@ -20,6 +20,8 @@ from analysis.result import LABELS
 
 NOT_ASSESSED = "not assessed"
 DASH = "–"
+WITHHELD = f"{DASH} stands for a number that may not be shown or is not there."
+_WHOLE = ("percent", "before", "after", "score", "mean", "sd")  # released in whole points or per cent
 _NUMBER = re.compile(r"[-−+]?(\d+(\.\d+)?|\.\d+)([eE][-+]?\d+)?")
 
 
@@ -80,20 +82,22 @@ class Released:
         return next((entry for entry in self.shown if entry.name == name and entry.kind == kind), None)
 
     def sentences(self, notebooks: tuple[str, ...] = (), *, headline: bool = False) -> list[str]:
-        """Return the sentences of these notebooks (``"06"``), in order."""
-        return [
+        """Return the sentences of these notebooks (``"06"``), in order, each once."""
+        said = (
             entry.text
             for entry in self.shown
             if entry.kind == "sentence"
             and (entry.headline or not headline)
             and (not notebooks or entry.notebook[:2] in notebooks)
-        ]
+        )
+        return list(dict.fromkeys(said))
 
-    def methods(self, notebooks: tuple[str, ...] = ()) -> list[str]:
-        """Return each method's sentence once; the same with other numbers counts as the same."""
+    def methods(self, notebooks: tuple[str, ...] = (), *, without: tuple[str, ...] = ()) -> list[str]:
+        """Return each method's sentence once, but for those of some tables; with other numbers it counts as the same."""
         found: dict[str, str] = {}
         for entry in self.shown:
-            if entry.kind == "table" and entry.method and (not notebooks or entry.notebook[:2] in notebooks):
+            wanted = entry.kind == "table" and entry.name not in without
+            if wanted and entry.method and (not notebooks or entry.notebook[:2] in notebooks):
                 found.setdefault(re.sub(r"\d+", "#", entry.method), entry.method)
         return list(found.values())
 
@@ -109,6 +113,8 @@ class Released:
         caption: str = "",
         decimals: int = 1,
         missing: str = "",
+        only: Sequence[str] = (),
+        note: str | None = None,
     ) -> Table | Paragraph:
         """Return a released table as a block of a document, or the words that it was not assessed.
 
@@ -119,16 +125,40 @@ class Released:
         caption : str
             Default: the title under which it was released.
         decimals : int
-            Of numbers that are not whole.
+            Of numbers that are not whole; means and per cent have none.
         missing : str
             What is said where it was not released; default: "not assessed".
+        only : sequence of str, optional
+            What the rows are about that are wanted, in order (`about`). Default: all.
+        note : str, optional
+            Default: the notes under which it was released.
         """
         entry, rows = self.entry(name), self.rows(name)
+        if only:
+            found = {about(row): row for row in rows}
+            rows = [found[label] for label in only if label in found]
         caption = caption or (entry.title if entry else name)
-        if not rows:
-            return Paragraph(f"{caption}: {missing or NOT_ASSESSED}.")
-        heads = columns or {head: _head(head) for head in rows[0] if head != "interval"}
-        there = {column: head for column, head in heads.items() if column in rows[0]}
+        heads = columns or {head: _head(head) for head in (rows[0] if rows else {}) if head != "interval"}
+        told = " ".join(entry.notes) if entry else ""
+        return self.of_rows(
+            rows, heads, caption, decimals=decimals, missing=missing, note=told if note is None else note
+        )
+
+    def of_rows(
+        self,
+        rows: Sequence[Mapping[str, str]],
+        columns: Mapping[str, str],
+        caption: str,
+        *,
+        decimals: int | Mapping[str, int] = 1,
+        missing: str = "",
+        note: str = "",
+    ) -> Table | Paragraph:
+        """Return rows of released text as a table; columns that the rows lack are left out.
+
+        A column may carry more words behind its name, as ``se 2``; ``decimals`` may be given by name, else 1.
+        """
+        there = {column: head for column, head in columns.items() if rows and column in rows[0]}
         if not there:
             return Paragraph(f"{caption}: {missing or NOT_ASSESSED}.")
         first = next(iter(there))
@@ -137,21 +167,22 @@ class Released:
             tuple(
                 self.title(_as_words(row[column]))
                 if column == first or not numeric[column]
-                else readable(row[column], decimals=decimals, column=column)
+                else readable(row[column], decimals=_places(column, decimals), column=column)
                 for column in there
             )
             for row in rows
         )
         align: tuple[Align, ...] = tuple("right" if numeric[column] and column != first else "left" for column in there)
-        notes = " ".join(entry.notes) if entry else ""
-        return Table(caption, tuple(there.values()), cells, align=align, note=notes)
+        if any(DASH in row[1:] for row in cells) and WITHHELD not in note:
+            note = f"{note} {WITHHELD}".strip()
+        return Table(caption, tuple(there.values()), cells, align=align, note=note)
 
-    def figure(self, name: str) -> Figure | None:
-        """Return a released figure as a block of a document, or None."""
+    def figure(self, name: str, *, width: float = 1.0) -> Figure | None:
+        """Return a released figure as a block of a document, as wide as that share of the page; or None."""
         entry = self.entry(name, "figure")
         if entry is None or name not in self.figures or not entry.alt.strip():
             return None
-        return Figure(self.figures[name], alt=entry.alt, caption=entry.title)
+        return Figure(self.figures[name], alt=entry.alt, caption=entry.title, width=width)
 
 
 def about(row: Mapping[str, str]) -> str:
@@ -188,7 +219,7 @@ def readable(text: str, *, decimals: int = 1, column: str = "") -> str:
     value = number(text)
     if value is None:
         return text or DASH
-    if column in ("p", "p_adjusted"):
+    if column.split(" ")[0] in ("p", "p_adjusted"):
         return "< .001" if value < 0.001 else f"{value:.3f}".removeprefix("0")
     rounded = f"{value:.0f}" if value == int(value) and "." not in text else f"{value:.{decimals}f}"
     return (rounded.removeprefix("-") if float(rounded) == 0 else rounded).replace("-", "−")
@@ -209,6 +240,22 @@ def shortened(text: str, most: int) -> str:
     return f"{kept.rstrip(' ,;:')} …"
 
 
+def interval(low: str, high: str, *, decimals: int = 1) -> str:
+    """Return an interval as words that stay on one line; – if it was withheld.
+
+    Examples
+    --------
+    >>> interval("-2.04", "3").split()
+    ['−2.0', 'to', '3.0']
+    """
+    ends = number(low), number(high)
+    if None in ends:
+        return DASH
+    return "\N{NO-BREAK SPACE}to\N{NO-BREAK SPACE}".join(
+        readable(f"{end:.{decimals}f}", decimals=decimals) for end in ends
+    )
+
+
 def references(methods: Iterable[str]) -> list[str]:
     """Return the references that the methods cite: those whose first author stands near their year."""
     file = Path(__file__).parent / "templates" / "references.toml"
@@ -223,12 +270,14 @@ def references(methods: Iterable[str]) -> list[str]:
 
 def _with_interval(row: dict[str, str]) -> dict[str, str]:
     """Return the row with its interval also as words: in a narrow table they stand in one column."""
-    low, high = number(row.get("ci_low", "")), number(row.get("ci_high", ""))
-    if low is None or high is None:
-        return row | {"interval": DASH} if "ci_low" in row else row
-    return row | {
-        "interval": f"{readable(f'{low:.1f}')}\N{NO-BREAK SPACE}to\N{NO-BREAK SPACE}{readable(f'{high:.1f}')}"
-    }
+    return row | {"interval": interval(row["ci_low"], row.get("ci_high", ""))} if "ci_low" in row else row
+
+
+def _places(column: str, decimals: int | Mapping[str, int]) -> int:
+    name = column.split(" ")[0]
+    if isinstance(decimals, int):
+        return 0 if name in _WHOLE else decimals
+    return decimals.get(name, 0 if name in _WHOLE else 1)
 
 
 def _head(column: str) -> str:

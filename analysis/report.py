@@ -15,6 +15,7 @@ import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +96,8 @@ def run_report(
         If ``out`` exists and may not be replaced.
     FileNotFoundError, InstrumentError, ResponseError
         If the input cannot be used; nothing is written then.
+    ValueError
+        If two waves hold the very same answers, or their dates run backwards.
     ReleaseRefusedError
         If an earlier report and this one would together tell of a few people.
 
@@ -110,12 +113,14 @@ def run_report(
     if audience not in FLOORS:
         raise ValueError(f"audience must be one of {', '.join(FLOORS)}; got {audience!r}")
     _refuse_existing(target, force=force)
-    read = [*paths, Path(instrument), *([Path(plan)] if plan else [])]
-    _refuse_to_lose(read, target)
+    named = [instrument] if Path(instrument).exists() else []  # else it ships with the package
+    _refuse_to_lose([Path(each) for each in (*paths, *named, plan, record, open_answers) if each], target)
     if plan:
         read_plan(plan)  # refused before any work is done
     definition = read_instrument(instrument)
     responses = read_responses(paths, definition)
+    _refuse_other_version(responses)
+    _refuse_waves_that_are_none(responses)
     chosen = _of_place(responses, organisation=organisation, team=team)
     groups = _shown_groups(chosen, audience)
     releases = Path(record) if record else target.parent / FILE
@@ -143,11 +148,11 @@ def run_report(
         if chosen is not responses:
             provenance["of"] = {"organisation": organisation, "team": team}
         _gather(finished, parts, executed, shown, provenance, definition, audience)
+        if groups:  # before anybody can have it: a report that is not in the record would not be counted against
+            note_release(releases, groups, audience, withdraw)
         if target.exists():
             shutil.rmtree(target)
         finished.replace(target)
-    if groups:
-        note_release(releases, groups, audience, withdraw)
     return target / "index.html"
 
 
@@ -250,12 +255,56 @@ def _shown_groups(responses: Responses, audience: Audience) -> dict[str, list[st
     return released_groups(admitted, shown)
 
 
-def _refuse_to_lose(read: Sequence[Path], target: Path) -> None:
-    """Refuse a folder that holds what is read: replacing it would destroy the answers."""
+def _refuse_other_version(responses: Responses) -> None:
+    """Refuse answers that say of themselves that they were given to other questions than the definition has."""
+    definition = responses.instrument
+    if "version" not in responses.people:
+        return
+    stated = responses.people["version"].astype("string").str.strip().fillna("")
+    others = sorted(set(stated) - {"", definition.version})
+    if others:
+        waves = sorted(responses.people.loc[stated.isin(others), "wave"].unique())
+        raise ValueError(
+            f"answers of wave {', '.join(map(str, waves))} were given to version {', '.join(others)}, the definition is version "
+            f"{definition.version}: its items may be other questions. `pwiq versions OLD NEW` says which scores stay "
+            "comparable; where nothing but looks was edited, correct the column version"
+        )
+
+
+def _refuse_waves_that_are_none(responses: Responses) -> None:
+    """Refuse the same answers as two waves, and waves whose dates run backwards: each would look like a finding."""
+    waves = split_waves(responses)
+    days = {
+        wave: pd.to_datetime(part.people["date"], errors="coerce", format="ISO8601").dropna()
+        for wave, part in waves.items()
+        if "date" in part.people
+    }
+    for first, second in pairwise(waves):
+        alike = len(waves[first].answers) == len(waves[second].answers)
+        if alike and _all_answers(waves[first]) == _all_answers(waves[second]):
+            raise ValueError(
+                f"waves {first} and {second} hold the very same answers: the same file was given twice, or a copy of it. "
+                "Give the file of each wave once"
+            )
+        if first in days and len(days[first]) and len(days[second]) and days[second].max() < days[first].min():
+            raise ValueError(
+                f"wave {second} was answered from {days[second].min():%Y-%m-%d} to {days[second].max():%Y-%m-%d}, before wave "
+                f"{first} ({days[first].min():%Y-%m-%d} to {days[first].max():%Y-%m-%d}): give the files in the order in "
+                "which people answered, or correct the column wave"
+            )
+
+
+def _all_answers(responses: Responses) -> list[tuple[str, ...]]:
+    """Return everybody's answers, whoever gave them in whatever order."""
+    return sorted(responses.answers.astype("string").fillna("").itertuples(index=False, name=None))
+
+
+def _refuse_to_lose(kept: Sequence[Path], target: Path) -> None:
+    """Refuse a folder that holds what is read or kept: replacing it would destroy the answers."""
     folder = os.path.realpath(target)
-    for path in read:
-        if os.path.realpath(path).startswith(folder + os.sep) and path.exists():
-            raise FileExistsError(f"{target} holds {path.name}, which is read; choose another folder")
+    for path in kept:
+        if os.path.realpath(path).startswith(folder + os.sep):
+            raise FileExistsError(f"{target} holds {path.name}, which is read or kept; choose another folder")
 
 
 def _refuse_existing(target: Path, *, force: bool) -> None:

@@ -11,16 +11,20 @@ from typing import Any
 
 from analysis.document import Block, Bullets, Callout, Document, Heading, Paragraph, Table
 from analysis.evaluator_document import (
-    CHANGE_COLUMNS,
-    GAP_COLUMNS,
     LINKING_COLUMNS,
+    choices,
     flow_blocks,
     footer,
+    gap_table,
     gate_blocks,
+    judged,
     method_blocks,
+    notes_of,
     reference_blocks,
+    targeted_block,
+    with_interval,
 )
-from analysis.released import NOT_ASSESSED, Released
+from analysis.released import DASH, NOT_ASSESSED, Released, about, readable
 from instrument.definition import Instrument
 
 PRIORITY_COLUMNS = {
@@ -36,7 +40,29 @@ PRIORITY_COLUMNS = {
     "difficulty": "Difficulty",
     "quadrant": "Quadrant",
 }
-_GAP_DETAILS = {"se": "SE", "p_adjusted": "p (adj.)", "n_1": "n first", "n_2": "n second"}
+GATE_COLUMNS = {
+    "score": "Score",
+    "verdict": "Verdict",
+    "change_all": "Change, all items",
+    "change_invariant": "Change, items used alike",
+    "freed": "Items not used alike",
+}
+CHANGE_COLUMNS = {
+    "contrast": "Contrast",
+    "score": "Score",
+    "people": "n before, after",
+    "change": "Change (95 % CI)",
+    "judged": "Verdict",
+}
+TEST_COLUMNS = {
+    "score": "Score",
+    "se": "SE",
+    "df": "df",
+    "statistic": "t",
+    "p": "p",
+    "p_adjusted": "p (adj.)",
+    "effect": "In SD (95 % CI)",
+}
 HYPOTHESES = (
     ("Role clarity with role ambiguity", "r ≤ −.50"),
     ("Culture and voice with psychological safety", "r ≥ .50"),
@@ -79,33 +105,36 @@ def researcher_document(released: Released, definition: Instrument, provenance: 
         *flow_blocks(released),
         released.block("06_linking", LINKING_COLUMNS, caption="Linking: rates and estimated errors", decimals=4),
         Heading("Scores", 2),
-        released.block("06_means", caption="Scores by wave", decimals=2),
+        _means(released),
         Heading("Change", 2),
-        released.block(
-            "06_change", _all(released, "06_change"), caption="Change from the first to the last wave", decimals=2
-        ),
-        released.block(
+        *_change(released, "06_change", "Change from the first to the last wave"),
+        *_change(
+            released,
             "06_programme",
-            _all(released, "06_programme"),
-            caption="Change with the programme less change without",
-            decimals=2,
+            "Change with the programme less change without",
             missing="not assessed; there was no comparison",
         ),
-        released.block(
-            "06_negative_control", _all(released, "06_negative_control"), caption="Negative control", decimals=2
-        ),
+        *_arms(released),
+        *_change(released, "06_negative_control", "Negative control"),
+        _superiority(released),
+        released.block("06_reliable_change", caption="Reliable change (numbers of linked people)", decimals=2),
+        released.block("06_ancova", caption="Analysis of covariance", decimals=2),
         Heading("Comparability", 2),
         *gate_blocks(released),
+        _gate(released),
         Heading("Gaps and priorities", 2),
-        released.block("07_gaps", GAP_COLUMNS | _GAP_DETAILS, caption="Gaps between forms", decimals=2),
+        gap_table(released, list(dict.fromkeys(about(row) for row in released.rows("07_gaps"))), precise=True),
         released.block(
             "07_priorities", PRIORITY_COLUMNS, caption="Need, importance, difficulty and priority", decimals=2
         ),
-        released.block("07_targeted", caption="Targeted barriers", decimals=2),
+        *[figure for figure in (released.figure(name, width=0.7) for name in ("07_matrix", "07_needs")) if figure],
+        targeted_block(released),
         Heading("Checks and deviations", 2),
         released.block(
             "06_checks", {"check": "Check", "what": "What was done", "finding": "Finding"}, caption="Checks"
         ),
+        *choices(released),
+        _attrition(released),
         released.block("06_deviations", caption="Deviations from the analysis plan"),
         Heading("The argument for validity"),
         *_validity(released),
@@ -124,16 +153,120 @@ def researcher_document(released: Released, definition: Instrument, provenance: 
     )
 
 
-def _all(released: Released, name: str) -> dict[str, str] | None:
-    """Return the columns of a table of changes, the known ones first under their short heads."""
-    rows = released.rows(name)
-    if not rows:
-        return None
-    precise = {"estimate": "Change", "ci_low": "CI low", "ci_high": "CI high"}
-    heads = {"score": "Score", "n_before": "n before", "n_after": "n after", **precise, **CHANGE_COLUMNS}
-    known = {column: head for column, head in heads.items() if column in rows[0] and column != "interval"}
-    more = [column for column in rows[0] if column not in {*known, "interval"}]
-    return known | {column: column.replace("_", " ").capitalize() for column in more}
+def _change(released: Released, name: str, caption: str, *, missing: str = "") -> list[Table | Paragraph]:
+    """Return a table of changes, and where they were tested a table of the tests."""
+    rows = []
+    for row in released.rows(name):
+        people = ", ".join(readable(row.get(column, "")) for column in ("n_before", "n_after"))
+        told = {"people": people, "change": with_interval(row), "judged": judged(row)}
+        if "effect_size" in row:
+            told["effect"] = with_interval(row, "effect_size", "effect_low", "effect_high", decimals=2)
+        rows.append(row | told)
+    changes = released.of_rows(rows, CHANGE_COLUMNS, caption, missing=missing, note=notes_of(released, name))
+    if not rows or "statistic" not in rows[0]:
+        return [changes]
+    tests = sorted({row["test"] for row in rows if row.get("test")})
+    used = f"Tests: {', '.join(tests)}." if tests else ""
+    return [changes, released.of_rows(rows, TEST_COLUMNS, f"{caption}: tests", decimals={"statistic": 2}, note=used)]
+
+
+def _means(released: Released) -> Table | Paragraph:
+    """Return the means with one row a score, the waves beside each other."""
+    waves = list(dict.fromkeys(row.get("wave", "") for row in released.rows("06_means")))
+    columns = {"score": "Score"}
+    for wave in waves:
+        columns |= {
+            f"n {wave}": f"n {wave}",
+            f"mean {wave}": f"Mean {wave} (95 % CI)",
+            f"sd {wave}": f"SD {wave}",
+        }
+    found: dict[str, dict[str, str]] = {}
+    for row in released.rows("06_means"):
+        wave = row.get("wave", "")
+        found.setdefault(about(row), dict.fromkeys(columns, "")).update(
+            {
+                "score": about(row),
+                f"n {wave}": row.get("n", ""),
+                f"mean {wave}": with_interval(row, "mean" if "mean" in row else "estimate", decimals=0),
+                f"sd {wave}": row.get("sd", ""),
+            }
+        )
+    return released.of_rows(list(found.values()), columns, "Scores by wave", note=notes_of(released, "06_means"))
+
+
+def _arms(released: Released) -> list[Block]:
+    heads = {"programme": "with the programme", "control": "without it"}
+    return _beside(released, "06_arms", "arm", heads, "Change in each arm")
+
+
+def _attrition(released: Released) -> Table | Paragraph:
+    blocks = _beside(
+        released,
+        "06_attrition",
+        "wave",
+        {"before": "before", "after": "after"},
+        "Linked less unlinked people",
+    )
+    return blocks[0] if blocks else Paragraph(f"Linked less unlinked people: {NOT_ASSESSED}.")
+
+
+def _beside(released: Released, name: str, by: str, heads: Mapping[str, str], caption: str) -> list[Any]:
+    """Return a table of two groups of rows with one row a score, the groups beside each other."""
+    columns = {"score": "Score"}
+    for key, head in heads.items():
+        columns |= {f"change {key}": f"Points {head} (95 % CI)", f"se {key}": "SE", f"effect_size {key}": "In SD"}
+    found: dict[str, dict[str, str]] = {}
+    for row in released.rows(name):
+        key, score = row.get(by, ""), row.get("score", "")
+        found.setdefault(score, dict.fromkeys(columns, "")).update(
+            {
+                "score": score,
+                f"change {key}": with_interval(row),
+                f"se {key}": row.get("se", ""),
+                f"effect_size {key}": row.get("effect_size", ""),
+            }
+        )
+    empty = {column for column in columns if all(line[column] in ("", DASH) for line in found.values())}
+    kept = {column: head for column, head in columns.items() if column not in empty}
+    return (
+        [
+            released.of_rows(
+                list(found.values()), kept, caption, decimals={"effect_size": 2}, note=notes_of(released, name)
+            )
+        ]
+        if found
+        else []
+    )
+
+
+def _superiority(released: Released) -> Table | Paragraph:
+    rows = [
+        row
+        | {
+            "chance": with_interval(row, "probability", "probability_low", "probability_high", decimals=2),
+            "effect": with_interval(row, "effect_size", "effect_low", "effect_high", decimals=2),
+        }
+        for row in released.rows("06_superiority")
+    ]
+    heads = {
+        "score": "Score",
+        "chance": "Chance that somebody after scores higher (95 % CI)",
+        "effect": "Change in SD (95 % CI)",
+    }
+    note = notes_of(released, "06_superiority")
+    return released.of_rows(rows, heads, "Size of the change without a unit", decimals=2, note=note)
+
+
+def _gate(released: Released) -> Table | Paragraph:
+    """Return the change with all items and with those that were used alike, for each score that could be tested."""
+    rows = []
+    for row in released.rows("06_gate"):
+        freed = [item for item in row.get("freed", "").split(", ") if item]
+        if row.get("verdict") != "not tested here":
+            told = "; ".join(f"{item}: {released.title(item)}" for item in freed) or "none"
+            rows.append(row | {"score": about(row), "freed": told})
+    caption = "Change with all items and with those that were used alike"
+    return released.of_rows(rows, GATE_COLUMNS, caption, decimals=2)
 
 
 def _instrument(definition: Instrument) -> list[Block]:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
+from analysis.coarsening import MEAN_FEWEST, SPREAD_FEWEST
 from analysis.document import (
     Block,
     Bullets,
@@ -40,12 +41,16 @@ WITH_OTHERS = "These are all places together, with and without the programme."
 COULD_NOT_CHECK = "we could not check that the questions meant the same both times"
 SUPPORT = "Answers are never for appraisal of individuals."
 _NOT_COMPARABLE = "cannot be compared"
+_GATE_REFUSED = "not comparable"
 _NAMES = {
     "total": "Integration: how well peer work fits in here",
     "facilitator": "What helps",
     "barrier": "What gets in the way",
 }
 _LONGEST = 120  # signs of an item's text; those of this questionnaire have up to 95
+_WITHHELD = "not shown"
+_DASH_MEANS = f"{DASH} means: not shown, since too few people answered, or not known."
+_MANY = "We look at many scores, so an interval without 0 in it is not enough to say that one of them changed."
 _MEANING, _PATTERNS = 170, 3
 _MONTHS = 3
 
@@ -73,6 +78,7 @@ def team_page(released: Released, definition: Instrument, provenance: Mapping[st
         Paragraph(_asked(released, definition)),
         *_key_figures(released, definition),
         *_areas(released, definition),
+        *_programme(released, definition),
         *_to_keep_and_act(released),
         *_patterns(released, definition),
         Heading("What to do next"),
@@ -138,7 +144,7 @@ def score_mean(row: Mapping[str, str]) -> float | None:
 def _asked(released: Released, definition: Instrument) -> Words:
     total = _score(definition, "total")
     steps = {row.get("step"): row for row in released.rows("06_flow")}
-    answered = next((steps[step] for step in ("usable", "answers", "answered") if step in steps), {})
+    answered = next((steps[step] for step in ("answers", "usable", "answered") if step in steps), {})
     counts = [answered.get("before", ""), answered.get("after", "")]
     if None in (number(count) for count in counts):
         row = released.row("06_change", total)
@@ -160,16 +166,21 @@ def _key_figures(released: Released, definition: Instrument) -> list[Block]:
             continue
         before, after = before_and_after(released, name)
         change = released.row("06_change", name)
-        verdict = _verdict(change.get("verdict", ""))
+        verdict = _verdict(change)
         values = [_whole(score_mean(row)) for row in (before, after)]
         moved = number(change.get("estimate", ""))
         value = f"{values[0]} → {values[1]}"
         if values == [DASH, DASH] and moved is not None:
-            value = f"{moved:+.0f}".replace("-", "−") + " points"
+            value = f"{_signed(moved)} points"
+        elif moved is None and (before or after or change):
+            value = " → ".join(_WITHHELD if each == DASH else each for each in values)
+            value = _WITHHELD.capitalize() if values == [DASH, DASH] else value
         low, high = number(change.get("ci_low", "")), number(change.get("ci_high", ""))
         detail = "Less is better. " if kind == "barrier" else ""
         if low is not None and high is not None:
             detail += f"Interval of the change: {_signed(low)} to {_signed(high)}"
+        elif change:
+            detail += "Too few answers to show how much it changed."
         figures.append(KeyFigure(_NAMES[kind], value, f"{SYMBOLS.get(verdict, '')} {verdict}".strip(), detail))
     if not released.rows("06_change") and not released.rows("06_means"):
         return [Callout("What changed was not assessed: there are no two surveys that may be compared.")]
@@ -180,17 +191,17 @@ def _areas(released: Released, definition: Instrument) -> list[Block]:
     """Write the subscales, the one with the greatest need first, each with what became of it."""
     names = plain_names(definition)
     gates = {about(row): row for row in released.rows("06_gate")}
-    rows = []
+    rows, odd = [], False
     for name, title in names.items():
         before, after = before_and_after(released, name)
         change, gate = released.row("06_change", name), gates.get(name, {})
-        verdict, blocked = _verdict(change.get("verdict", "")), gate.get("verdict") == "not comparable"
+        verdict = _NOT_COMPARABLE if gate.get("verdict") == _GATE_REFUSED else _verdict(change)
         values = score_mean(before), score_mean(after)
         if not change and values == (None, None):
             continue
         priority = released.number("07_priorities", name, "priority")
-        word = _NOT_COMPARABLE if blocked else verdict
-        bar = ChangeBar(title, *values, word, DASH if blocked else SYMBOLS.get(verdict, DASH))
+        bar = ChangeBar(title, *values, verdict, SYMBOLS.get(verdict, DASH))
+        odd |= verdict in (TOO_CLOSE, NOT_ENOUGH) and _leaves_out_zero(change)
         rows.append(((priority is None, -(priority or 0.0), 101.0 if values[1] is None else values[1]), bar))
     if not rows:
         return [Paragraph("The areas one by one: not assessed.")]
@@ -204,11 +215,17 @@ def _areas(released: Released, definition: Instrument) -> list[Block]:
     reasons = [
         f"{names.get(name, name)}: {gate.get('reason', '')}"
         for name, gate in gates.items()
-        if gate.get("verdict") == "not comparable"
+        if gate.get("verdict") == _GATE_REFUSED
     ]
     tested = {gate.get("verdict") for gate in gates.values()}
     key = "▲ better, ▼ worse, = no change that matters, ? too close to call, ○ not enough answers."
     notes: list[Any] = [f"{key} {what_the_interval_says(released)} "]
+    if any(None in (bar.before, bar.after) for _, bar in rows):
+        notes.append(f"{_DASH_MEANS} ")
+    notes += _rounded(released, definition)
+    indices = (released.row("06_change", _score(definition, which)) for which in ("facilitator", "barrier"))
+    if odd or any(_verdict(row) in (TOO_CLOSE, NOT_ENOUGH) and _leaves_out_zero(row) for row in indices):
+        notes.append(f"{_MANY} ")
     if released.rows("06_programme"):
         notes.append(f"{WITH_OTHERS} ")
     if not gates or "not tested here" in tested:
@@ -220,6 +237,45 @@ def _areas(released: Released, definition: Instrument) -> list[Block]:
         notes.append(f"Cannot be compared: {_ended(shortened('; '.join(reasons), 220))} ")
     notes.append("It says what changed, not why.")
     return [bars, Paragraph(tuple(notes), soft=True)]
+
+
+def _leaves_out_zero(change: Mapping[str, str]) -> bool:
+    low, high = number(change.get("ci_low", "")), number(change.get("ci_high", ""))
+    return low is not None and high is not None and (low > 0 or high < 0)
+
+
+def _rounded(released: Released, definition: Instrument) -> list[str]:
+    """Say that numbers of few people are coarse, as they were released."""
+    row = released.row("06_change", _score(definition, "total"))
+    people = [
+        count for count in (number(row.get(column, "")) for column in ("n_before", "n_after")) if count is not None
+    ]
+    if not people or min(people) >= SPREAD_FEWEST:
+        return []
+    what = "scores and intervals" if min(people) < MEAN_FEWEST else "intervals"
+    return [f"So that nobody can be recognised, {what} are in steps of 5. "]
+
+
+def _programme(released: Released, definition: Instrument) -> list[Block]:
+    """Say how much more the total changed with the programme than without, where there were both."""
+    if not released.rows("06_programme"):
+        return []
+    row = released.row("06_programme", _score(definition, "total"))
+    moved, low, high = (number(row.get(column, "")) for column in ("estimate", "ci_low", "ci_high"))
+    begun = bold("With the programme and without it: ")
+    if moved is None:
+        return [Paragraph((begun, "how much more integration changed with the programme may not be shown."))]
+    more = "more" if moved >= 0 else "less"
+    points = f"{abs(moved):.0f} point" + ("" if f"{abs(moved):.0f}" == "1" else "s")
+    span = f" (interval {_signed(low)} to {_signed(high)})" if low is not None and high is not None else ""
+    return [
+        Paragraph(
+            (
+                begun,
+                f"integration rose {points} {more} where the programme ran than where it did not{span}: {_verdict(row)}.",
+            )
+        )
+    ]
 
 
 def _to_keep_and_act(released: Released) -> list[Block]:
@@ -284,8 +340,14 @@ def _score(definition: Instrument, which: str) -> str:
     return ""
 
 
-def _verdict(word: str) -> str:
-    return word if word and word != DASH else "not assessed"
+def _verdict(change: Mapping[str, str]) -> str:
+    """Return what became of a score; apart: that it may not be shown, and that nobody looked."""
+    word = change.get("verdict", "")
+    if word == _GATE_REFUSED:
+        return _NOT_COMPARABLE
+    if word and word != DASH:
+        return word
+    return _WITHHELD if change else "not assessed"
 
 
 def _whole(value: float | None) -> str:

@@ -8,6 +8,10 @@ from collections.abc import Sequence
 _PEOPLE = r"(?:of them|people|persons?|responses?|respondents?|rows?|answers?|cases?|members?|managers|peer workers|colleagues)"
 _KIND = r"(?:more|other|complete|linked|unlinked|usable|of the|incomplete|remaining|flagged)"
 _COUNTED = re.compile(rf"(?<!ewer than )(?<!at least )\b(\d+)(?= (?:{_KIND} )*{_PEOPLE}\b)|(?<=\bgot )(\d+)\b")
+_AND_SO_MANY = re.compile(
+    r"\band (\d+)(?= (?:have|has|had|are|were|is|was)\b)"
+)  # "5 people have no code, and 1 have …"
+_SMALLEST_PAIR = re.compile(r"(answered both of any two items) \((\d+)\)")
 _SHARE = re.compile(rf"\b(\d+) of (?:the |all )?(\d+)(?= {_PEOPLE})")
 _RANGE = re.compile(rf"\bfrom (\d+) to (\d+) of (\d+)(?= {_PEOPLE})")
 # Words of the analyses that tell what everybody answered, or how few there are, and what is said instead.
@@ -29,6 +33,16 @@ _TELLING = (
         r"few \1",
     ),
     (r"at least two of its answers are needed in both waves", "it has too few answers in one of the waves"),
+    # Sums over both waves, beside a flow table in which the single counts may be withheld.
+    (
+        r"\d+ answers have no code, and \d+ have too many unknown elements to be compared\.",
+        "Answers without a code, or with too many unknown elements, are not compared.",
+    ),
+    (
+        r"\d+ answers have a code that others of (.*?) have too, and \d+ have the code of several of the other wave: none",
+        r"Answers with a code that others of \1 have too, or that several of the other wave have, stay out: none",
+    ),
+    (r"(too few people have both scores) \(\d+\)", r"\1"),
 )
 
 
@@ -69,6 +83,14 @@ def _without_small_counts(text: str, floor: int, sizes: Sequence[int]) -> str:
         near = any(0 < number < floor or 0 < whole - number < floor for number in (least, most))
         return f"from some to all of {whole}" if near else found.group(0)
 
+    def more(found: re.Match[str]) -> str:
+        return f"and fewer than {floor}" if 0 < int(found.group(1)) < floor else found.group(0)
+
+    def pair(found: re.Match[str]) -> str:
+        number = int(found.group(2))
+        told = number < floor or any(0 < size - number < floor for size in sizes)
+        return found.group(1) if told else found.group(0)
+
     if "withheld" in text:  # our own note on suppression, which counts rows of a table
         return text
     if re.search(r"needs? (?:at least )?\d+", text):
@@ -76,4 +98,5 @@ def _without_small_counts(text: str, floor: int, sizes: Sequence[int]) -> str:
         return re.sub(
             r"(?<=\bgot )(\d+)\b", lambda found: counted(_COUNTED.search(f"got {found.group(1)}") or found), text
         )
+    text = _SMALLEST_PAIR.sub(pair, _AND_SO_MANY.sub(more, text))
     return _COUNTED.sub(counted, _SHARE.sub(share, _RANGE.sub(spread, text)))

@@ -81,5 +81,6 @@ def names_of(definition: Instrument) -> dict[str, str]:
         | {subscale.id: subscale.title.get(language, subscale.id) for subscale in definition.subscales}
         | {signal.id: signal.title.get(language, signal.id) for signal in definition.signals}
         | {rule.id: rule.title.get(language, rule.id) for rule in definition.scores}
+        | {question.id: question.text.get(language, question.id) for question in definition.questions}
         | {"negative_control": "Negative control"}
     )

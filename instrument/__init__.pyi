@@ -8,3 +8,5 @@ from .responses import Responses as Responses
 from .scoring import keyed as keyed
 from .scoring import score as score
 from .simulate import simulate as simulate
+from .versions import comparable_scores as comparable_scores
+from .versions import compare_versions as compare_versions

@@ -125,7 +125,7 @@ class QuestionTable(_Table):
     """`[questions.ID]`."""
 
     text: TextTable = {}
-    role: Literal["importance", "difficulty", "global", "anchor", "open", "code", "background", "system"]
+    role: Literal["importance", "difficulty", "global", "anchor", "open", "code", "background", "exposure", "system"]
     scale: str | None = None
     multiple: bool = False
     subscale: str | None = None

@@ -651,7 +651,7 @@ def _draw_question(
         drawn = rng.choice(np.array([*texts, ""], dtype=object), size=size) if texts else np.full(size, "")
         drawn = np.where(rng.random(size) < population.open_texts.share, drawn, "")
         return pd.array([text or None for text in drawn.tolist()], dtype="string")
-    if stated is None or question.scale is None or question.role in ("background", "system"):
+    if stated is None or question.scale is None or question.role in ("background", "exposure", "system"):
         return None
     codes = np.array(instrument.response_scales[question.scale].codes)
     target, weight, shift = integration, stated.global_with_integration, 0.0

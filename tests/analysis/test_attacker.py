@@ -27,6 +27,7 @@ ONCE_LEAKED = (89, 128, 232, 271, 274, 658)  # reports that gave something away 
 FLOOR = 5  # below it nothing is shown
 WIDTH = 20  # points of 100 within which no mean of such a group may be confined
 SCORE = "role"
+DEFINITION = read_instrument("pwiq")
 
 
 @pytest.fixture(autouse=True)
@@ -66,7 +67,7 @@ def population(rng):
 
 
 def answers(frame):
-    definition = read_instrument("pwiq")
+    definition = DEFINITION
     nothing = pd.DataFrame(index=frame.index)
     return Responses(
         instrument=definition,
@@ -136,7 +137,61 @@ def report(frame, division, release):
         if len(rows):
             found = Result(title="change", table=rows, method="")
             seen[name] = table(release, found, name, count=["n_before", "n_after"]).table
+    other_pages(frame, division, seen)
     return frame, seen
+
+
+def other_pages(frame, division, seen):
+    """Give out what the pages of change and of priorities show of the same people, each with a release of its own."""
+    if division != "form":
+        return
+    release = open_release("98_priorities")
+    responses = admit(release, answers(frame))
+    groups = shown_forms(release, responses)
+    frame = frame.assign(group=groups.of(frame["form"]))
+    last = frame[frame["wave"] == frame["wave"].max()]
+    strata = last["group"] if groups.apart else None
+    has = last[SCORE].notna()
+    if not has.any():
+        return
+    parts = last[has].groupby("group")[SCORE]
+    n, means = parts.size(), parts.mean()
+    if groups.apart:
+        views = pd.DataFrame({"n": n, "mean": means, "sd": parts.std()}).rename_axis("group")
+        views = pd.concat({SCORE: views}, names=["score"])
+        whole = last["group"].value_counts().to_dict()
+        seen["views"] = table(
+            release, Result(title="v", table=views, method=""), "views", whole=whole, parts="group"
+        ).table
+        rows = {
+            (SCORE, "peers", other): (n["peers"], n[other], means["peers"] - means[other], -1.0, 1.0)
+            for other in n.index
+            if "peers" in n and other != "peers"
+        }
+        if rows:
+            gaps = pd.DataFrame(rows, index=["n_1", "n_2", "estimate", "ci_low", "ci_high"]).T
+            gaps = gaps.rename_axis(["score", "group_1", "group_2"]).astype({"n_1": int, "n_2": int})
+            seen["gaps"] = table(release, Result(title="g", table=gaps, method=""), "gaps", count=["n_1", "n_2"]).table
+    level = means.mean() if strata is not None else last.loc[has, SCORE].mean()
+    area = pd.DataFrame(
+        {"rank": 1, "n": int(has.sum()), "score": level, "gap": 1 - level / 100, "importance": 0.5}, index=[SCORE]
+    ).rename_axis("subscale")
+    area["priority"] = area["gap"] * area["importance"]
+    found = table(release, Result(title="p", table=area, method=""), "priorities", whole=len(last))
+    seen["priorities"] = found.table
+    if groups.shows("peers") and "peers" in n:
+        own = area.assign(n=int(n["peers"]), score=means["peers"], gap=1 - means["peers"] / 100)
+        own["priority"] = own["gap"] * own["importance"]
+        whole = int((last["group"] == "peers").sum())
+        of = {"group": "peers"}
+        seen["peers"] = table(release, Result(title="p", table=own, method=""), "peers", whole=whole, of=of).table
+    # The change gate: the same change as on the page of change, without a count.
+    gate_rows = change_table(frame.assign(all="all"), "all").droplevel("all")
+    if len(gate_rows):
+        shown = gate_rows[["estimate"]].rename(columns={"estimate": "change_all"})
+        fewest = min(frame["wave"].value_counts())
+        found = table(release, Result(title="c", table=shown, method=""), "gate", count=None, fewest=fewest)
+        seen["gate"] = found.table
 
 
 def step_of(n):
@@ -181,6 +236,41 @@ def facts(frame, seen):
                 half = {True: 2.5, False: 0.5}[few < 10] if few < 20 else 0.05
                 weights = mean_weights(mask & wave[2]) - mean_weights(mask & wave[1])
                 known.append(Fact(weights=weights, least=row["estimate"] - half, most=row["estimate"] + half))
+    last = frame["wave"].max()
+    for (_, group), row in seen.get("views", pd.DataFrame()).iterrows():
+        if pd.notna(row["mean"]):
+            mask = wave[last] & (frame["group"] == group).to_numpy()
+            half = step_of((mask & has).sum()) / 2
+            known.append(Fact(weights=mean_weights(mask), least=row["mean"] - half, most=row["mean"] + half))
+    for (_, one, two), row in seen.get("gaps", pd.DataFrame()).iterrows():
+        if pd.notna(row["estimate"]):
+            masks = [wave[last] & (frame["group"] == group).to_numpy() for group in (one, two)]
+            few = min((mask & has).sum() for mask in masks)
+            half = {True: 2.5, False: 0.5}[few < 10] if few < 20 else 0.05
+            weights = mean_weights(masks[0]) - mean_weights(masks[1])
+            known.append(Fact(weights=weights, least=row["estimate"] - half, most=row["estimate"] + half))
+    for name in ("priorities", "peers"):
+        for _, row in seen.get(name, pd.DataFrame()).iterrows():
+            of_peers = wave[last] & (frame["group"] == "peers").to_numpy()
+            shown = list(frame.loc[wave[last] & has, "group"].unique())
+            if name == "peers":
+                weights, few = mean_weights(of_peers), (of_peers & has).sum()
+            else:
+                masks = [wave[last] & (frame["group"] == group).to_numpy() for group in shown]
+                weights, few = np.mean([mean_weights(mask) for mask in masks], axis=0), (wave[last] & has).sum()
+            if pd.notna(row["score"]):
+                half = step_of(few) / 2
+                known.append(Fact(weights=weights, least=row["score"] - half, most=row["score"] + half))
+            if pd.notna(row["gap"]):
+                half = (0.05 if few < 20 else 0.01) / 2
+                level = 100 * (1 - row["gap"])
+                known.append(Fact(weights=weights, least=level - 100 * half, most=level + 100 * half))
+    for _, row in seen.get("gate", pd.DataFrame()).iterrows():
+        if pd.notna(row["change_all"]):
+            few = min(frame["wave"].value_counts())
+            half = {True: 2.5, False: 0.5}[few < 10] if few < 20 else 0.05
+            weights = mean_weights(wave[2]) - mean_weights(wave[1])
+            known.append(Fact(weights=weights, least=row["change_all"] - half, most=row["change_all"] + half))
     return known
 
 
@@ -233,7 +323,9 @@ def reports():
     for seed in sorted({*range(REPORTS), *ONCE_LEAKED}):
         rng = np.random.default_rng(seed)
         division = "form" if seed % 3 else "team"
-        made.append((seed, division, *report(population(rng), division, open_release("99_attack"))))
+        people = population(rng)
+        patch.setattr(gate, "_scores_of_pages", lambda responses, of=people: of.loc[responses.people.index, [SCORE]])
+        made.append((seed, division, *report(people, division, open_release("99_attack"))))
     patch.undo()
     return made
 

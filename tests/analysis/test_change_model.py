@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from analysis.change_model import CHANGE, PROGRAMME, change_model
+from analysis.linking import link_waves
 from analysis.result import LABELS
 from analysis.waves import score_waves
 from instrument import read_instrument
@@ -149,14 +150,19 @@ def recovered(estimates, truth):
 
 @cache
 def drawn():
-    return [simulate(smaller(POPULATION), seed=seed, instrument=PWIQ).values() for seed in range(20)]
+    """Return pairs of waves, linked once."""
+    pairs = [simulate(smaller(POPULATION), seed=seed, instrument=PWIQ).values() for seed in range(12)]
+    return [(*pair, link_waves(*pair)) for pair in pairs]
 
 
 @cache
 def estimates():
+    # No more is scored than is asked for, in the order in which scores are made of others.
+    parts = PWIQ.scores["integration"].of
+    wanted = replace(PWIQ, scores=Catalogue([PWIQ.scores[name] for name in (*parts, "integration")]))
     found = []
-    for pair in drawn():
-        waves = score_waves(*pair)
+    for before, after, links in drawn():
+        waves = score_waves(*(replace(wave, instrument=wanted) for wave in (before, after)), link=links)
         found.append(
             {
                 name: change_model(waves.scores[name], waves.rows).contrasts.loc[PROGRAMME, "estimate"]
@@ -180,8 +186,8 @@ def test_a_flipped_key_is_noticed():
     items = Catalogue(replace(item, reverse=not item.reverse) if item.id == "educaf" else item for item in PWIQ.items)
     flipped = replace(PWIQ, items=items, scores=Catalogue([PWIQ.scores["educ"]]))
     found = []
-    for pair in drawn():
-        waves = score_waves(*(replace(wave, instrument=flipped) for wave in pair))
+    for before, after, links in drawn():
+        waves = score_waves(*(replace(wave, instrument=flipped) for wave in (before, after)), link=links)
         found.append(change_model(waves.scores["educ"], waves.rows).contrasts.loc[PROGRAMME, "estimate"])
     assert not recovered(found, truth)
 

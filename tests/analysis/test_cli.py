@@ -19,7 +19,7 @@ from analysis import cli, lab
 from analysis.cli import main
 from instrument import codebook, read_instrument, read_responses, score
 
-COMMANDS = ["check-instrument", "codebook", "score", "simulate", "report", "lab"]
+COMMANDS = ["check-instrument", "codebook", "score", "simulate", "report", "plan", "link", "versions", "lab"]
 KEYS = ["person", "form", "wave", "organisation", "team"]
 Captured = pytest.CaptureFixture[str]
 
@@ -99,7 +99,7 @@ def test_help_of_each_command_shows_an_example_and_every_option(command: str, ca
 def test_the_examples_in_the_help_are_right_usage() -> None:
     parser = cli._parser()
     lines = [line.split("  ")[1] for line in cli._EPILOG.splitlines() if line.startswith("  pwiq ")]
-    assert len(lines) == 5
+    assert len(lines) == 7
     for command in COMMANDS:
         chosen = parser._subparsers._group_actions[0].choices[command]  # type: ignore[union-attr, index, call-overload]
         lines.append(chosen.epilog.removeprefix("example:\n").strip())

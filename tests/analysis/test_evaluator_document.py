@@ -2,6 +2,7 @@
 
 import io
 import re
+from dataclasses import replace
 
 import docx
 import pandas as pd
@@ -11,7 +12,6 @@ import pytest
 from analysis.document import (
     Bullets,
     Callout,
-    ChangeBars,
     Figure,
     FillIn,
     FlowDiagram,
@@ -23,7 +23,7 @@ from analysis.document import (
 from analysis.document_html import html
 from analysis.document_pdf import pdf
 from analysis.evaluator_document import GUIDELINES, evaluator_document
-from analysis.released import Released, readable, references, shortened
+from analysis.released import WITHHELD, Released, readable, references, shortened
 from analysis.researcher_document import researcher_document
 from analysis.team_page import COULD_NOT_CHECK, INTERVAL
 from analysis.written import names_of, write_documents
@@ -86,6 +86,7 @@ def test_it_has_all_its_parts_in_order(report):
         "What changed",
         "What may be compared",
         "Do peer workers, colleagues and managers see it alike?",
+        "What to do first",
         "Is it the programme?",
         "Checks and sensitivity",
         "Deviations from the plan",
@@ -124,41 +125,187 @@ def test_a_change_is_never_an_effect_without_a_comparison(report_without):
     controlled = composed(report_without())
     assert "Difference in differences" in words(controlled)
     assert "One group before and after" not in words(controlled)
-    assert table(controlled, "Change with the programme").rows[0][-2] == "too close to call"
+    assert table(controlled, "Change with the programme").rows[0][-1] == "too close to call"
 
 
 def test_the_table_of_changes_holds_what_was_released(report):
-    changes = table(composed(report), "Change in points")
-    assert changes.columns == ("Score", "n before", "n after", "Change", "95 % interval", "p (adj.)", "Verdict", "Size")
+    changes = table(composed(report), "Scores of 0 to 100")
+    assert changes.columns == (
+        "Score",
+        "Before → after",
+        "Change (95 % interval)",
+        "p (adj.)",
+        "n before, after",
+        "Verdict",
+    )
     assert changes.rows[0] == (
         "Integration score",
-        "30",
-        "26",
-        "6.1",
-        "1.5\xa0to\xa010.7",
+        "55 → 61",
+        "6.1 (1.5\xa0to\xa010.7)",
         ".013",
-        "better",
-        "may matter",
+        "30, 26",
+        "better; may matter",
     )
-    assert changes.rows[2][3:5] == ("−7.3", "−11.9\xa0to\xa0−2.7")
-    assert changes.align[:4] == ("left", "right", "right", "right")
-    bars = next(block for block in composed(report).blocks if isinstance(block, ChangeBars))
-    assert [row.label for row in bars.rows][:2] == ["Integration score", "Role clarity and distinctiveness"]
+    assert changes.rows[2][2] == "−7.3 (−11.9\xa0to\xa0−2.7)"
+    # The size is told where there is a change: elsewhere the verdict says it.
+    assert changes.rows[1][-1] == "too close to call"
+    assert [row[0] for row in changes.rows][2:4] == ["Barrier index", "Role clarity and distinctiveness"]
+    assert len(changes.rows) == 14
     assert INTERVAL in words(composed(report))
+
+
+def test_withheld_changes_are_a_dash_and_it_is_said_what_that_means(report):
+    report.tables["06_change"][["estimate", "ci_low", "ci_high", "n_before", "p_adjusted"]] = ""
+    report.tables["06_means"]["mean"] = ""
+    changes = table(composed(report), "Scores of 0 to 100")
+    assert changes.rows[0] == ("Integration score", "–", "–", "–", "–, 26", "better; may matter")
+    assert WITHHELD in changes.note
+    report.tables["06_means"]["mean"] = ["55", ""] * 14
+    assert table(composed(report), "Scores of 0 to 100").rows[0][1] == "55 → –"
+
+
+def test_the_change_of_both_arms_stands_beside_their_difference(report):
+    report.shown.append(replace(report.shown[0], name="06_arms", title="Arms"))
+    report.tables["06_arms"] = pd.DataFrame(
+        {"score": ["integration"] * 2, "arm": ["programme", "control"], "estimate": ["5.8", "1.6"]}
+    )
+    changes = table(composed(report), "Change with the programme")
+    assert changes.columns[1:4] == ("With it", "Without", "Difference (95 % interval)")
+    assert changes.rows[0][1:4] == ("5.8", "1.6", "6.1 (1.5\xa0to\xa010.7)")
+    assert changes.rows[1][1:3] == ("–", "–")
+
+
+def test_gaps_have_one_row_a_score_and_both_gaps_beside_each_other(report):
+    pairs = [(name, other) for name in ("role", "integration", "preparation") for other in ("C", "M")]
+    report.tables["07_gaps"] = pd.DataFrame(
+        {
+            "score": [name for name, _ in pairs],
+            "group_1": "P",
+            "group_2": [other for _, other in pairs],
+            "estimate": ["-12.1", "2.0", "-3.0", "1.0", "5.0", "6.0"],
+            "ci_low": "-20.0",
+            "ci_high": "",
+            "view": ["lower", "no clear gap", "higher", "no clear gap", "higher", "higher"],
+            "comparable": "not tested here",
+        }
+    )
+    gaps = table(composed(report), "Gaps between the groups")
+    assert gaps.columns == (
+        "Score",
+        "Peer workers less colleagues in other roles",
+        "Their view",
+        "Peer workers less managers and leaders",
+        "Their view",
+    )
+    assert gaps.rows == (
+        ("Integration score", "−3.0", "they see more", "1.0", "no clear gap"),
+        ("Role clarity and distinctiveness", "−12.1", "they see less", "2.0", "no clear gap"),
+    )
+    assert "Not tested here" in gaps.note
+    report.tables["07_gaps"]["ci_high"] = "-4.2"
+    assert table(composed(report), "Gaps between the groups").rows[1][1] == "−12.1 (−20.0\xa0to\xa0−4.2)"
+    assert table(composed(report, researcher_document), "Gaps between the groups").columns[2:4] == ("SE", "p (adj.)")
+    assert len(table(composed(report, researcher_document), "Gaps between the groups").rows) == 3
+
+
+def test_what_was_worked_on_is_told_beside_chance_and_other_places(report):
+    report.tables["07_targeted"] = pd.DataFrame(
+        {
+            "target": ["roleaf", "all targets"],
+            "before": ["59.5627", "52.9"],
+            "after": ["71.7987", "63.6"],
+            "estimate": ["12.2", "10.7"],
+            "ci_low": ["6.6", "7.8"],
+            "ci_high": ["17.9", "13.5"],
+            "expected": ["-0.1035", "0.0"],
+            "comparison": ["6.7366", "2.1"],
+            "excess": ["5.603", "8.6"],
+            "excess_low": ["-0.706", "5.1"],
+            "excess_high": ["11.912", "12.1"],
+        }
+    )
+    moved = table(composed(report), "Did what was worked on")
+    assert moved.rows[0] == (
+        "All targets",
+        "53 → 64",
+        "10.7 (7.8\xa0to\xa013.5)",
+        "0.0",
+        "2.1",
+        "8.6 (5.1\xa0to\xa012.1)",
+    )
+    assert moved.rows[1][1:] == ("60 → 72", "12.2 (6.6\xa0to\xa017.9)", "−0.1", "6.7", "5.6 (−0.7\xa0to\xa011.9)")
+    report.tables["07_targeted"][["comparison", "excess", "excess_low", "excess_high"]] = ""
+    alone = table(composed(report), "Did what was worked on")
+    assert alone.columns == ("What was worked on", "Before → after", "Change (95 % interval)", "By chance")
+
+
+def test_what_reached_people_stands_by_question_or_is_withheld(report):
+    report.shown.append(replace(report.shown[0], name="06_dose", title="Dose"))
+    report.tables["06_dose"] = pd.DataFrame(
+        {
+            "question": "training",
+            "answer": ["No training", "No training", "Yes", "Yes"],
+            "wave": ["1", "2", "1", "2"],
+            "n": "",
+            "percent": ["60.0", "40.0", "40.0", "60.0"],
+        }
+    )
+    told = table(composed(report), "What reached people")
+    assert [row[1:] for row in told.rows] == [("No training", "60", "40"), ("Yes", "40", "60")]
+    report.tables["06_dose"]["percent"] = ""
+    assert "What reached people, as they say: too few answers to be shown." in words(composed(report))
+
+
+def test_only_what_deviates_from_the_plan_or_is_not_known_is_a_row(report):
+    report.tables["06_deviations"] = pd.DataFrame(
+        {
+            "point": ["primary outcome", "stop date", "targets"],
+            "planned": ["integration", "2027-06-30", "role"],
+            "done": ["integration", "not known", "none"],
+            "deviation": ["no", "not known", "yes"],
+            "words": "",
+        }
+    )
+    document = composed(report)
+    assert [row[0] for row in table(document, "Deviations from the analysis plan").rows] == ["stop date", "targets"]
+    assert "As planned: primary outcome." in words(document)
+    report.tables["06_deviations"]["deviation"] = "no"
+    assert "Deviations from the analysis plan: none." in words(composed(report))
+
+
+def test_the_figure_of_priorities_is_the_one_that_can_be_read(report):
+    def shown(blocks):
+        return [block.caption for block in blocks if isinstance(block, Figure)]
+
+    assert shown(after(composed(report), "What to do first")) == ["Figure of matrix"]
+    report.tables["07_priorities"]["difficulty"] = ""
+    assert shown(after(composed(report), "What to do first")) == ["Figure of needs"]
 
 
 def test_the_gate_and_the_negative_control_are_told(report):
     document = composed(report)
-    assert table(document, "Do the questions mean the same").rows[-1][1] == "not comparable"
+    gate = table(document, "Do the questions mean the same")
+    # Scores with the same verdict for the same reason share a row.
+    assert [row[0] for row in gate.rows] == ["not tested here", "not comparable"]
+    assert gate.rows[0][1].count(";") == 9
+    assert gate.rows[1][1] == "Authentic peer practice"
     assert COULD_NOT_CHECK in words(document)
     assert table(document, "Negative control").rows[0][0] == "Negative control"
+    report.tables["06_negative_control"] = report.tables["06_negative_control"].rename(columns={"score": "contrast"})
+    report.tables["06_negative_control"]["contrast"] = "programme − control"
+    assert table(composed(report), "Negative control").rows[0][0] == "With the programme less without"
     report.tables["06_gate"]["verdict"] = "comparable"
     assert COULD_NOT_CHECK not in words(composed(report))
 
 
 def test_figures_come_with_their_words(report):
     figures = [block for block in composed(report).blocks if isinstance(block, Figure)]
-    assert [figure.caption for figure in figures] == ["Figure of change", "Figure of gaps", "Figure of programme"]
+    assert [figure.caption for figure in figures] == [
+        "Figure of change",
+        "Figure of gaps",
+        "Figure of matrix",
+        "Figure of programme",
+    ]
     assert all("rises from 20 to 80" in figure.alt for figure in figures)
 
 
@@ -232,25 +379,39 @@ def test_methods_are_cited_and_said_once(report):
     assert list(listed) == sorted(listed)
 
 
-def test_the_researcher_gets_all_columns_and_more_digits(report):
-    report.tables["06_change"]["estimate"] = "6.1234"
-    report.tables["06_change"]["se"] = "2.3456"
-    changes = table(composed(report, researcher_document), "Change from the first")
-    assert changes.columns == (
-        "Score",
-        "n before",
-        "n after",
-        "Change",
-        "CI low",
-        "CI high",
-        "p (adj.)",
-        "Verdict",
-        "Size",
-        "Se",
+def test_the_researcher_gets_tests_and_sizes_too(report):
+    more = {"se": "2.3", "df": "40.1234", "statistic": "2.6512", "p": "0.0002", "test": "cluster means"}
+    more |= {"effect_size": "0.41", "effect_low": "0.1", "effect_high": "0.72"}
+    report.tables["06_change"] = report.tables["06_change"].assign(**more)
+    document = composed(report, researcher_document)
+    changes, tests = (
+        table(document, "Change from the first"),
+        table(document, "Change from the first to the last wave: tests"),
     )
-    assert changes.rows[0][3] == "6.12"
-    assert changes.rows[0][-1] == "2.35"
-    assert table(composed(report), "Change in points").rows[0][3] == "6.1"
+    assert changes.rows[0] == ("Integration score", "30, 26", "6.1 (1.5\xa0to\xa010.7)", "better; may matter")
+    assert tests.columns == ("Score", "SE", "df", "t", "p", "p (adj.)", "In SD (95 % CI)")
+    assert tests.rows[0] == ("Integration score", "2.3", "40.1", "2.65", "< .001", ".013", "0.41 (0.10\xa0to\xa00.72)")
+    assert tests.note == "Tests: cluster means."
+    means = table(document, "Scores by wave")
+    assert means.columns[:3] == ("Score", "n 1", "Mean 1 (95 % CI)")
+    assert means.rows[0][:3] == ("Integration score", "30", "55 (50\xa0to\xa060)")
+    for missing in (
+        "Reliable change (numbers of linked people)",
+        "Analysis of covariance",
+        "Linked less unlinked people",
+    ):
+        assert f"{missing}: not assessed." in words(document)
+
+
+def test_references_are_those_of_the_notebooks_that_the_documents_rest_on(report):
+    factors = replace(
+        report.shown[0], notebook="04_factor_structure", name="04_fit", method="Parallel analysis (Horn, 1965)."
+    )
+    report.shown.append(factors)
+    report.tables["04_fit"] = report.tables["06_flow"]
+    assert "Horn" not in words(composed(report))
+    report.shown[-1] = replace(factors, notebook="06_before_and_after", name="06_fit")
+    assert references([factors.method])[0] in words(composed(report))
 
 
 def test_the_argument_for_validity_has_its_five_sources(report):
@@ -281,7 +442,7 @@ def test_all_documents_are_written(report, tmp_path, audience, names):
     assert [path.name for path in paths] == [f"{name}.{ending}" for name in names for ending in ("html", "pdf", "docx")]
     assert {path.name for path in tmp_path.iterdir()} == {"figures", *(path.name for path in paths)}
     before = {path: path.read_bytes() for path in paths}
-    assert len(docx.Document(io.BytesIO(before[tmp_path / "evaluator.docx"])).inline_shapes) == 3
+    assert len(docx.Document(io.BytesIO(before[tmp_path / "evaluator.docx"])).inline_shapes) == 4
     assert len(pypdf.PdfReader(io.BytesIO(before[tmp_path / "team.pdf"])).pages) == 1
 
 

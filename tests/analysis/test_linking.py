@@ -115,7 +115,7 @@ def has_team(frame):
     return bool((frame["team"].notna() & frame["organisation"].notna()).any())
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(frames(), frames())
 def test_links_are_those_of_the_rule(before, after):
     if not (has_team(before) or has_team(after)) or not pd.concat([before, after])["organisation"].notna().any():
@@ -131,7 +131,7 @@ def test_the_transcription_meets_both_steps_and_all_words():
     # The property above would hold of tables without links, too.
     rng = np.random.default_rng(1)
     steps, words = set(), set()
-    for _ in range(30):
+    for _ in range(12):
         drawn = [
             pd.DataFrame(
                 {e: rng.choice(list("ABCX"), 7) for e in THREE}
@@ -147,7 +147,7 @@ def test_the_transcription_meets_both_steps_and_all_words():
     assert words == {"linked", "no partner", "duplicate", "collision", "blank"}
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(frames(), frames(), st.sampled_from([0.01, 0.5, 1]), st.randoms(use_true_random=False))
 def test_properties_of_the_rule(before, after, most_false, random):
     links = run(before, after, most_false=most_false)
@@ -275,8 +275,8 @@ def shares(design, *, most_false, draws):
     [("teams", 1, 0.002), ("pool of 100", 1, 0.01), ("pool of 300", 0.01, 0.01), ("few of 300", 0.01, 0.01)],
 )
 def test_false_links_are_as_rare_as_promised(design, most_false, limit):
-    found = shares(design, most_false=most_false, draws=15)
-    assert found["links"] > 250
+    found = shares(design, most_false=most_false, draws=10)
+    assert found["links"] > 150
     assert found["false"] / found["links"] < limit
     assert found["missed_estimated"] / found["missed"] == pytest.approx(1, abs=0.25)
 
@@ -284,8 +284,8 @@ def test_false_links_are_as_rare_as_promised(design, most_false, limit):
 @pytest.mark.parametrize("design", ["pool of 300", "few of 300"])
 def test_estimated_shares_are_those_realised(design):
     # Designs with some false links: else there is nothing to compare with.
-    found = shares(design, most_false=1, draws=40)
-    assert found["false"] >= 15
+    found = shares(design, most_false=1, draws=20)
+    assert found["false"] >= 10
     assert 0.5 < found["false_estimated"] / found["false"] < 2
     assert found["missed_estimated"] / found["missed"] == pytest.approx(1, abs=0.25)
 
@@ -305,7 +305,7 @@ def test_the_brake_leaves_exact_links_alone_and_says_so():
 
 
 def test_where_nobody_is_in_both_waves_nobody_is_linked():
-    for replication in range(10):
+    for replication in range(5):
         before, after = draw_codes(generator("lost", replication), pools=20, size=20, overlap=0)
         assert link(before, after, most_false=0.01).pairs.empty
 
@@ -330,7 +330,7 @@ def test_one_small_team_has_a_bound_from_above():
 def test_codes_that_people_share_are_noticed():
     rng = generator("shared", 0)
     ratios = []
-    for _ in range(10):
+    for _ in range(5):
         before, after = draw_codes(rng, pools=4, size=100, overlap=0.5)
         # A tenth of the people have copied the code of one who is in one wave only, where nobody can see it.
         copied = {p: q for p, q in rng.integers(0, 600, size=(60, 2)) if p // 150 == q // 150 and p != q}
@@ -414,7 +414,7 @@ def test_a_pool_of_300_is_linked_as_splink_does(leave_out):
         leave_out("splink is not installed")
     links_total = 0
     false, theirs_false = 0.0, 0.0
-    for replication in range(3):
+    for replication in range(2):
         # Splink takes an unknown element as no evidence, we as a difference: without any both say the same.
         before, after = draw_codes(generator("splink", replication), pools=1, size=300, overlap=0.5, unknown=0)
         ours = link(before, after, most_false=1)
@@ -440,7 +440,7 @@ def test_a_pool_of_300_is_linked_as_splink_does(leave_out):
         false += float(ours.table.loc["all", "false_share"] * len(mine))
         linked = theirs.set_index(["before", "after"]).loc[list(mine), "match_probability"]
         theirs_false += float((1 - linked).sum())
-    assert links_total > 350
+    assert links_total > 230
     # Splink's own probabilities say how many links are false; they know nothing of rivals, which make ours fewer.
     assert 0.2 < false / theirs_false < 2
 
@@ -598,10 +598,10 @@ def test_by_is_checked_and_ids_are_unique(sample):
 def test_many_teams_are_linked_in_seconds():
     import time
 
-    before, after = draw_codes(generator("many", 0), pools=3000, size=33, overlap=0.5)
+    before, after = draw_codes(generator("many", 0), pools=1000, size=33, overlap=0.5)
     start = time.process_time()
     links = link(before, after, most_false=0.01)
-    assert time.process_time() - start < 20
+    assert time.process_time() - start < 7
     count = counted(before, after, links)
     assert count["false"] / count["links"] < 0.002
     assert 0.5 < links.table.loc["all", "false_share"] * count["links"] / count["false"] < 2

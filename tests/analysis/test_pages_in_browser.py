@@ -81,7 +81,7 @@ def look(browser: Browser, folder: Path, script: str, *, width: int = 1000, sche
         page.goto(file.as_uri())
         said[file.name] = page.evaluate(script)
     context.close()
-    assert len(said) == 7
+    assert len(said) == 10
     return said
 
 
@@ -95,7 +95,7 @@ def test_pages_ask_nothing_of_a_network_and_the_console_stays_empty(browser: Bro
     for file in sorted(folder.glob("*.html")):
         page.goto(file.as_uri())
     assert not said
-    assert len([url for url in asked if url.endswith(".html")]) == 7
+    assert len([url for url in asked if url.endswith(".html")]) == 10
     assert not [url for url in asked if not url.startswith((folder.as_uri(), "data:image/svg+xml"))]
 
 

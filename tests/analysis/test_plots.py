@@ -475,6 +475,11 @@ def test_every_function_that_draws_has_one_that_says_the_same() -> None:
         "information_curves",
         "intervals",
         "shares_map",
+        "run_chart",
+        "priority_matrix",
+        "gap_and_importance",
+        "perception_gaps",
+        "power_curve",
     }
     assert {f"{name}_in_words" for name in drawing} <= public
 

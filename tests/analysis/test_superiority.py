@@ -92,7 +92,7 @@ def test_many_values_are_grouped_for_the_ordinal_check_only():
 def test_intervals_cover_the_truth_at_the_size_of_a_team():
     """30 before and 26 after, 15 of them linked: SD √2, a change of .6, so truths are known. A column is a run."""
     rng = np.random.default_rng(8)
-    runs = 80
+    runs = 60
     person = np.r_[np.arange(30), np.arange(15), 30 + np.arange(11)]
     rows = pd.DataFrame({"wave": np.repeat([0, 1], [30, 26]), "person": person})
     scores = rng.normal(0, 1, (41, runs))[person] + rng.normal(0, 1, (56, runs)) + 0.6 * rows[["wave"]].to_numpy()
@@ -104,8 +104,8 @@ def test_intervals_cover_the_truth_at_the_size_of_a_team():
     for (people, which), value in truth.items():
         part = table.xs(people, level="people")
         inside = ((part[f"{which}_low"] <= value) & (value <= part[f"{which}_high"])).mean()
-        # 80 runs: three standard errors (.024) below 95 %. Of 15 pairs so many rise: few values, so wide intervals.
-        assert 0.877 <= inside < (1.01 if (people, which) == ("linked", "ci") else 1), (people, which)
+        # 60 runs: three standard errors (.028) below 95 %. Of 15 pairs so many rise: few values, so wide intervals.
+        assert 0.865 <= inside < (1.01 if (people, which) == ("linked", "ci") else 1), (people, which)
 
 
 def test_nobody_overlaps():

@@ -174,16 +174,62 @@ def test_one_wave_shows_scores_and_claims_no_change(report_without):
     assert [each.words for each in only(document, KeyFigures).figures] == ["not assessed"] * 3
 
 
-def test_withheld_numbers_are_a_dash(report):
+def test_withheld_numbers_are_said_to_be_withheld(report):
     report.tables["06_means"]["mean"] = ""
     report.tables["06_change"][["estimate", "ci_low", "ci_high", "n_before"]] = ""
     report.tables["06_change"]["verdict"] = ""
     report.tables["06_flow"]["before"] = "–"
     document = page_of(report)
-    assert only(document, KeyFigures).figures[0].value == "– → –"
-    assert only(document, KeyFigures).figures[0].detail == ""
+    total = only(document, KeyFigures).figures[0]
+    assert (total.value, total.words) == ("Not shown", "not shown")
+    assert total.detail == "Too few answers to show how much it changed."
+    assert {row.word for row in only(document, ChangeBars).rows} == {"not shown", "cannot be compared"}
+    assert "– means: not shown, since too few people answered" in said(document)
     assert "How many answered may not be shown" in said(document)
     assert "nan" not in html(document).lower().replace("finance", "")
+    report.tables["06_means"]["mean"] = ["55", ""] * 14
+    assert only(page_of(report), KeyFigures).figures[0].value == "55 → not shown"
+
+
+def test_answers_are_counted_where_the_flow_has_them(report):
+    first = pd.DataFrame({"step": ["answers"], "before": ["35"], "after": ["29"]})
+    report.tables["06_flow"] = pd.concat([first, report.tables["06_flow"]], ignore_index=True)
+    assert "35 answered before and 29 now." in said(page_of(report))
+
+
+def test_one_sentence_says_what_the_programme_added(report, report_without):
+    begun = "With the programme and without it: "
+    assert f"{begun}integration rose 6 points more where the programme ran than where it did not" in said(
+        page_of(report)
+    )
+    assert "(interval +2 to +11): too close to call." in said(page_of(report))
+    total = report.tables["06_programme"]["score"] == "integration"
+    report.tables["06_programme"].loc[total, ["estimate", "ci_low"]] = ["-1.2", "-6"]
+    assert "integration rose 1 point less where" in said(page_of(report))
+    report.tables["06_programme"].loc[total, "estimate"] = ""
+    assert f"{begun}how much more integration changed with the programme may not be shown." in said(page_of(report))
+    assert begun not in said(page_of(report_without(without=("06_programme",))))
+
+
+def test_it_says_so_where_numbers_are_coarse(report):
+    assert "steps of 5" not in said(page_of(report))
+    report.tables["06_change"]["n_after"] = "19"
+    assert "So that nobody can be recognised, intervals are in steps of 5." in said(page_of(report))
+    report.tables["06_change"]["n_after"] = "9"
+    assert "scores and intervals are in steps of 5." in said(page_of(report))
+
+
+def test_an_interval_without_zero_and_no_verdict_of_change_is_explained(report):
+    many = "We look at many scores"
+    assert many in said(page_of(report))  # the index of facilitators: +1 to +10, too close to call
+    report.tables["06_change"]["ci_low"] = "-15"
+    report.tables["06_change"]["ci_high"] = "15"
+    assert many not in said(page_of(report))
+
+
+def test_what_may_not_be_compared_is_said_of_the_total_too(report):
+    report.tables["06_change"]["verdict"] = "not comparable"
+    assert {each.words for each in only(page_of(report), KeyFigures).figures} == {"cannot be compared"}
 
 
 def test_there_is_no_p_value_and_no_technical_word(report):

@@ -12,15 +12,19 @@ cells <- function(score, unit, forms) {
   both <- merge(m[m$wave == 0, ], m[m$wave == 1, ], by = c("cluster", "form"), suffixes = c("0", "1"))
   arm <- tapply(d$programme, d[[unit]], function(v) v[1])
   data.frame(cluster = both$cluster, form = both$form, change = both$mean1 - both$mean0,
-    precision = 1 / (1 / both$n0 + 1 / both$n1 + 0.08), programme = as.vector(arm[both$cluster]))
+    sampling = 1 / both$n0 + 1 / both$n1, programme = as.vector(arm[both$cluster]))
 }
 
 robust <- function(score, unit, weights, arms) {
   both <- cells(score, unit, TRUE)
-  root <- if (weights == "precision") sqrt(both$precision) else 1
-  # As an unweighted regression of weighted rows: working variances are then all alike.
-  X <- root * model.matrix(if (arms) ~ 0 + form + programme else ~ 0 + form, both)
-  both$y <- root * both$change
+  X <- model.matrix(if (arms) ~ 0 + form + programme else ~ 0 + form, both)
+  both$y <- both$change
+  # As an unweighted regression of whitened rows: working variances are then all alike and nothing correlates.
+  if (weights == "precision") for (rows in split(seq_len(nrow(both)), both$cluster)) {
+    root <- t(chol(diag(both$sampling[rows], length(rows)) + 0.08))
+    X[rows, ] <- solve(root, X[rows, , drop = FALSE])
+    both$y[rows] <- solve(root, both$y[rows])
+  }
   fit <- lm(y ~ 0 + X, both)
   forms <- length(unique(both$form))
   change <- c(rep(1 / forms, forms), if (arms) 0.5)

@@ -1,5 +1,8 @@
 """Change between waves: what is said where nothing changed, and how often intervals hold the truth.
 
+What is called better or worse is what `compare_waves` calls so: its primary test, chosen by its rule. The test of clusters
+is run on arrays, without tables; tests/simulations/test_simulations.py holds the two ways together.
+
 Scores are drawn directly, in points of 100. Variances (share of the total): organisation .07, organisation × wave
 .015, team .06, team × wave .02, person .56, occasion .275, and measurement error of a tenth on top. Those who are
 not linked are other people, which is the hard case for a test: the same people unlinked make it cautious.
@@ -14,16 +17,20 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy import stats
 
 from analysis.change_contrasts import CHANGE, PROGRAMME
 from analysis.change_model import change_model
+from analysis.cluster_changes import cells_of, cluster_robust
 from analysis.mixed import contrast, fit_mixed
 from analysis.multiplicity import holm
 from analysis.overlapping import overlapping_change
-from analysis.primary_change import primary_change, primary_test
+from analysis.primary_change import CLUSTERS, PrimaryTest, primary_change, primary_test
+from analysis.verdicts import SMALLEST
 from tests.simulations.counting import COVERAGE, Condition, Draw, Measure, Promise, covered
 
 Numbers = NDArray[np.floating[Any]]
+Whole = NDArray[np.integer[Any]]
 
 SD = 15.0
 ORGANISATION, ORGANISATION_WAVE, TEAM, TEAM_WAVE, PERSON, OCCASION, ERROR = 0.07, 0.015, 0.06, 0.02, 0.56, 0.275, 0.1
@@ -48,10 +55,32 @@ class Design:
     arms: bool = False
     forms: bool = True
     size: int = TEAM_SIZE
+    effect: float = 0.0
+    uneven: bool = False
 
 
-def drawn(rng: np.random.Generator, design: Design, *, scores: int = 1) -> tuple[Numbers, pd.DataFrame]:
-    """Draw null scores, responses × scores, and what is known of each response."""
+@dataclass(frozen=True)
+class Answers:
+    """Scores, responses × scores, and what is known of each response, as numbers."""
+
+    scores: Numbers
+    known: dict[str, Whole]
+
+    def rows(self) -> pd.DataFrame:
+        """Return what is known as `score_waves` gives it."""
+        rows = pd.DataFrame({name: self.known[name] for name in ("wave", "person")})
+        for name in ("organisation", "team"):
+            if name in self.known:
+                rows[name] = self.known[name].astype(str)
+        if "form" in self.known:
+            rows["form"] = FORMS[self.known["form"]]
+        if "programme" in self.known:
+            rows["programme"] = self.known["programme"].astype(float)
+        return rows
+
+
+def drawn(rng: np.random.Generator, design: Design, *, scores: int = 1) -> Answers:
+    """Draw answers; ``effect`` is what the programme adds, nothing unless stated."""
     # Teams are of unequal size, as teams are.
     sizes = np.maximum(rng.poisson(design.size, (2, design.teams)), 2)
     team = [np.repeat(np.arange(design.teams), counts) for counts in sizes]
@@ -64,63 +93,104 @@ def drawn(rng: np.random.Generator, design: Design, *, scores: int = 1) -> tuple
     person_after = np.arange(first, first + second)
     is_linked = place[1] < both[team[1]]
     person_after[is_linked] = (start[team[1]] + place[1])[is_linked]
-    rows = pd.DataFrame(
-        {"wave": np.repeat([0, 1], [first, second]), "person": np.concatenate([np.arange(first), person_after])}
-    )
     teams = np.concatenate(team)
-    wave = rows["wave"].to_numpy()
-    person = rows["person"].to_numpy()
+    wave = np.repeat([0, 1], [first, second])
+    person = np.concatenate([np.arange(first), person_after])
     form = rng.choice(len(FORMS), first + second, p=SHARES)[person]
 
-    def component(share: float, level: NDArray[np.int_]) -> Numbers:
+    def component(share: float, level: Whole) -> Numbers:
         common = rng.normal(size=(level.max() + 1, 1))
         own = rng.normal(size=(level.max() + 1, scores))
         mixed = own if scores == 1 else np.sqrt(COMMON) * common + np.sqrt(1 - COMMON) * own
-        return np.sqrt(share) * mixed[level]
+        scaled: Numbers = np.sqrt(share) * mixed[level]
+        return scaled
 
     values = component(TEAM, teams) + component(TEAM_WAVE, 2 * teams + wave) + component(PERSON, person)
-    values = values + component(OCCASION + ERROR, np.arange(len(rows)))
+    values = values + component(OCCASION + ERROR, np.arange(len(wave)))
+    known = {"wave": wave, "person": person}
+    unit: Whole = teams
     if design.organisations is not None:
-        organisation = teams % design.organisations
-        values = values + component(ORGANISATION, organisation)
-        values = values + component(ORGANISATION_WAVE, 2 * organisation + wave)
+        unit = organisation_of(design)[teams]
+        values = values + component(ORGANISATION, unit)
+        values = values + component(ORGANISATION_WAVE, 2 * unit + wave)
         if design.organisations > 1:
-            rows["organisation"] = organisation.astype(str)
+            known["organisation"] = unit
     if design.forms:
-        rows["form"] = FORMS[form]
+        known["form"] = form
         values = values + np.array([LEVELS[name] for name in FORMS])[form][:, None]
     if design.teams > 1:
-        rows["team"] = np.char.add("t", teams.astype(str))
+        known["team"] = teams
+    treated: Numbers = np.ones(len(wave))
     if design.arms:
-        unit = organisation if design.organisations is not None else teams
-        rows["programme"] = (unit % 2).astype(float)
-    return 50 + SD * values, rows
+        known["programme"] = unit % 2
+        treated = known["programme"].astype(float)
+    values = 50 + SD * values + design.effect * (treated * wave)[:, None]
+    return Answers(values, known)
 
 
-def _position(team: NDArray[np.int_]) -> NDArray[np.int_]:
+def organisation_of(design: Design) -> Whole:
+    """Return each team's organisation: as even as can be, or some with many teams and most with one."""
+    organisations = design.organisations or 1
+    if not design.uneven:
+        return np.arange(design.teams) % organisations
+    # One team each, and three tenths of those left over to one after the other.
+    sizes, left = np.ones(organisations, dtype=int), design.teams - organisations
+    for place in range(organisations):
+        sizes[place] += (share := -(-left * 3 // 10))
+        left -= share
+    return np.repeat(np.arange(organisations), sizes)
+
+
+def _position(team: Whole) -> Whole:
     """Return each member's number within the team, where teams stand one after the other."""
     begins = np.flatnonzero(np.r_[True, team[1:] != team[:-1]])
     return np.arange(len(team)) - np.repeat(begins, np.diff(np.r_[begins, len(team)]))
 
 
-def draw_primary(rng: np.random.Generator, *, design: Design) -> Draw:
-    """What is claimed of one score by the primary test, and whether its interval holds the truth, which is 0."""
-    values, rows = drawn(rng, design)
-    found, _ = primary_change(pd.Series(values[:, 0]), rows, chosen=primary_test(rows))
+def primary_tests(answers: Answers, chosen: PrimaryTest) -> list[dict[str, tuple[float, float, float]]]:
+    """Return p, ci_low and ci_high of each contrast, score by score, by the primary test."""
+    known = answers.known
+    if chosen.test != CLUSTERS or chosen.unit is None:
+        rows = answers.rows()
+        found = [primary_change(pd.Series(one), rows, chosen=chosen)[0].contrasts for one in answers.scores.T]
+        return [{str(name): (row["p"], row["ci_low"], row["ci_high"]) for name, row in t.iterrows()} for t in found]
+    form = known.get("form", np.zeros(len(answers.scores), dtype=int))
+    programme = known["programme"].astype(float) if "programme" in known else None
+    results = []
+    for one in answers.scores.T:
+        cells = cells_of(one, cluster=known[chosen.unit], form=form, wave=known["wave"], programme=programme)
+        # The full path changes to the mixed model here; a draw is taken as refused, and counted as such.
+        if (cells.whole.sum(axis=0) < 2).any():
+            raise ValueError("a form is in fewer than two clusters")
+        (estimate, se, df), names = cluster_robust(cells, weights="precision")
+        half = stats.t.ppf(0.975, df) * se
+        p = 2 * stats.t.sf(np.abs(estimate / se), df)
+        results.append(dict(zip(names, zip(p, estimate - half, estimate + half, strict=True), strict=True)))
+    return results
+
+
+def chosen_test(design: Design) -> PrimaryTest:
+    """Return the primary test of a design: the same in all draws, as every cluster answers at both waves."""
+    return primary_test(drawn(np.random.default_rng(0), design).rows())
+
+
+def draw_primary(rng: np.random.Generator, *, design: Design, chosen: PrimaryTest) -> Draw:
+    """What is claimed of one score by the primary test, and whether its interval holds the truth."""
+    (found,) = primary_tests(drawn(rng, design), chosen)
+    # The change is the mean of both arms.
+    truth = {CHANGE: design.effect / (1 + design.arms), PROGRAMME: design.effect}
     result: Draw = {}
     for name in [CHANGE, PROGRAMME][: 1 + design.arms]:
-        row = found.contrasts.loc[name]
-        result[f"{name} claimed"] = float(row["p"] < 0.05)
-        result[f"{name} covered"] = float(covered(row["ci_low"], row["ci_high"], 0.0))
+        p, low, high = found[name]
+        result[f"{name} claimed"] = float(p < 0.05)
+        result[f"{name} covered"] = float(covered(low, high, truth[name]))
     return result
 
 
-def draw_family(rng: np.random.Generator, *, design: Design) -> Draw:
+def draw_family(rng: np.random.Generator, *, design: Design, chosen: PrimaryTest) -> Draw:
     """Whether any of eleven subscales is called better or worse, adjusted by Holm."""
-    values, rows = drawn(rng, design, scores=SUBSCALES)
-    chosen = primary_test(rows)
     name = PROGRAMME if design.arms else CHANGE
-    p = [primary_change(pd.Series(one), rows, chosen=chosen)[0].contrasts.loc[name, "p"] for one in values.T]
+    p = [found[name][0] for found in primary_tests(drawn(rng, design, scores=SUBSCALES), chosen)]
     return {"any claimed": float((holm(pd.Series(p)) < 0.05).any())}
 
 
@@ -146,8 +216,9 @@ def draw_overlapping(rng: np.random.Generator, *, before: int, after: int, linke
 
 def draw_without_team_wave(rng: np.random.Generator, *, design: Design) -> Draw:
     """The mixed model with and without team × wave."""
-    values, rows = drawn(rng, design)
-    y, wave = pd.Series(values[:, 0]), rows["wave"].astype(float)
+    answers = drawn(rng, design)
+    rows = answers.rows()
+    y, wave = pd.Series(answers.scores[:, 0]), rows["wave"].astype(float)
     X = pd.DataFrame({"intercept": 1.0, "wave": wave})
     short = fit_mixed(y, X, rows[["team", "person"]])
     full = change_model(y, rows).contrasts.loc[CHANGE]
@@ -159,36 +230,44 @@ def draw_without_team_wave(rng: np.random.Generator, *, design: Design) -> Draw:
 
 
 def _words(design: Design) -> str:
-    places = f" in {design.organisations} organisations" if design.organisations else ""
+    places = f" in {design.organisations} {'very uneven ' * design.uneven}organisations" if design.organisations else ""
     arms = ", half of them with the programme" if design.arms else ""
     return f"{design.teams} teams of about {design.size}{places}, {100 * design.linked:.0f} % linked{arms}"
 
 
 def _primary(design: Design) -> Condition:
+    chosen = chosen_test(design)
     measures = {}
+    claim = "found" if design.effect else "called better or worse"
     for name, which in ((CHANGE, "change"), (PROGRAMME, "programme − control"))[: 1 + design.arms]:
-        measures[f"{name} claimed"] = Measure(f"{which}: called better or worse", "rate", AT_MOST_5)
+        measures[f"{name} claimed"] = Measure(f"{which}: {claim}", "rate", None if design.effect else AT_MOST_5)
         measures[f"{name} covered"] = Measure(f"{which}: 95 % interval", "coverage", COVERAGE)
     return Condition(
         name=f"change-{_label(design)}",
         family="change",
-        words=f"no change: {_words(design)}",
+        words=f"{_truth(design)}: {_words(design)}; {chosen.test}",
         n=str(design.teams),
-        draws=2000,
+        # Clusters cost next to nothing.
+        draws=5000 if chosen.test == CLUSTERS else 2000,
         measures=measures,
-        draw=partial(draw_primary, design=design),
+        draw=partial(draw_primary, design=design, chosen=chosen),
     )
 
 
+def _truth(design: Design) -> str:
+    return f"a true change of {design.effect:g} points" if design.effect else "no change"
+
+
 def _family(design: Design) -> Condition:
+    chosen = chosen_test(design)
     return Condition(
         name=f"change-holm-{_label(design)}",
         family="change",
-        words=f"no change, eleven correlated subscales: {_words(design)}",
+        words=f"no change, eleven correlated subscales: {_words(design)}; {chosen.test}",
         n=str(design.teams),
         draws=2000,
         measures={"any claimed": Measure("any subscale called better or worse (Holm)", "rate", AT_MOST_5)},
-        draw=partial(draw_family, design=design),
+        draw=partial(draw_family, design=design, chosen=chosen),
     )
 
 
@@ -226,17 +305,23 @@ def _without_team_wave(design: Design) -> Condition:
 
 def _label(design: Design) -> str:
     parts = [str(design.teams), str(design.organisations or "teams"), f"{100 * design.linked:.0f}"]
-    return "-".join(parts + ["arms"] * design.arms)
+    parts += ["arms"] * design.arms + ["uneven"] * design.uneven + [f"effect{design.effect:g}"] * bool(design.effect)
+    return "-".join(parts)
 
 
 def conditions() -> list[Condition]:
     found = []
     for linked in (0.3, 0.6, 1.0):
-        for teams, organisations in ((8, None), (8, 4), (24, None), (24, 8), (60, 24), (60, None)):
+        for teams, organisations in ((8, None), (8, 4), (24, None), (24, 8), (60, 20), (60, 24), (60, None)):
             found.append(_primary(Design(teams, organisations, linked)))
         for teams, organisations in ((24, 8), (60, 24)):
             found.append(_primary(Design(teams, organisations, linked, arms=True)))
-    found += [_family(Design(teams, places, 0.6)) for teams, places in ((8, None), (24, 8), (60, 24), (60, None))]
+    found.append(_primary(Design(60, 24, 0.6, uneven=True)))
+    # The smallest interesting change: intervals hold it, and how often it is found is published.
+    for teams, organisations, arms in ((8, None, False), (24, 8, False), (60, 24, False), (60, 24, True)):
+        found.append(_primary(Design(teams, organisations, 0.6, arms=arms, effect=SMALLEST)))
+    families = ((8, None), (24, None), (24, 8), (60, 24), (60, None))
+    found += [_family(Design(teams, places, 0.6)) for teams, places in families]
     for before, after, linked in ((30, 26, 15), (30, 26, 0), (10, 9, 5), (10, 9, 9)):
         found.append(_one_team(before, after, linked, forms=False))
     found.append(_one_team(30, 26, 15, forms=True))

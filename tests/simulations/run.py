@@ -22,6 +22,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import argparse
 import json
 import multiprocessing
+import time
 from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
@@ -49,8 +50,9 @@ from tests.simulations.counting import SEED, Condition, Draw, Tally, replicate
 HERE = Path(__file__).parent
 RESULTS = HERE / "results.json"
 PAGE = HERE.parent.parent / "docs" / "simulations.md"
-# So many replications between two savings.
+# So many replications at once, and so many seconds at least between two savings: a saving writes the whole page.
 BATCH = 100
+SECONDS = 20.0
 CONDITIONS: dict[str, Condition] = {
     condition.name: condition
     for module in (
@@ -120,12 +122,16 @@ def simulate(condition: Condition, *, draws: int, pool: Any, path: Path = RESULT
     tally = tally_of(condition, read(path))
     if tally.draws >= draws:
         return
+    saved = time.monotonic()
     with tqdm(total=draws, initial=tally.draws, desc=condition.name, mininterval=5) as bar:
         while tally.draws < draws:
             batch = range(tally.draws, min(tally.draws + BATCH, draws))
             for found in pool.imap(partial(one, condition.name), batch, chunksize=5):
                 tally.add(found)
                 bar.update()
+            if tally.draws < draws and time.monotonic() - saved < SECONDS:
+                continue
+            saved = time.monotonic()
             # Read anew: another run may have saved other conditions meanwhile.
             stored = read(path)
             stored["conditions"][condition.name] = {
