@@ -22,7 +22,7 @@ REPLACEMENT = "\N{WHITE SQUARE}"
 _TURNING = {*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F, 0x061C}
 _LETTERS = 112  # in a line of a table
 _HEAD_LINES = 3  # a head may be broken into
-_BOLD = 1.15  # how much wider bold letters are
+_BOLD = 1.2  # how much wider bold letters are
 _BLANKS = {"\t", "\n", "\r", "\v", "\f", "\x85", "\u2028", "\u2029"}
 
 
@@ -173,7 +173,7 @@ def _widths(rows: list[tuple[str, ...]]) -> tuple[float, ...]:
     bold_words = [math.ceil(_BOLD * max(map(len, column[0].split(" ")))) for column in texts]
     heads = [max(word, math.ceil(len(column[0]) / _HEAD_LINES)) for word, column in zip(bold_words, texts, strict=True)]
     for most in range(_LETTERS, 0, -1):
-        widths = [max(min(text, most), word, head) + 4 for text, word, head in zip(longest, words, heads, strict=True)]
+        widths = [max(min(text, most), word, head) + 3 for text, word, head in zip(longest, words, heads, strict=True)]
         if sum(widths) <= _LETTERS:
             break
     return tuple(widths)

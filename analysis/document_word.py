@@ -445,6 +445,10 @@ def _describe_table(table: Any, caption: str) -> None:
     properties = table._tbl.tblPr
     for look in [child for child in properties if child.tag.endswith("}tblLook")]:
         properties.remove(look)
+    margins = _element("tblCellMar")
+    for side in ("left", "right"):
+        margins.append(_element(side, w="70", type="dxa"))  # 1.2 mm: numbers stand close in narrow columns
+    properties.append(margins)
     properties.append(
         _element(
             "tblLook", val="0020", firstRow="1", lastRow="0", firstColumn="0", lastColumn="0", noHBand="1", noVBand="1"

@@ -409,7 +409,8 @@ def _priorities(released: Released) -> list[Block]:
         {
             "which": head,
             "text": released.title(row.get("text") or about(row)),
-            **_pick(row, "percent", "chance", "action"),
+            **_pick(row, "percent", "chance"),
+            "action": row.get("action") or " ",
         }
         for head, name in (("keep", "07_keep"), ("act on", "07_act"))
         for row in released.rows(name)[:3]

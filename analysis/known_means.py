@@ -89,22 +89,23 @@ class KnownMeans:
             start = hidden.copy()
             hidden |= self._of_shown_changes(means, hidden)
             hidden |= self._of_rests(means, hidden)
+            hidden |= self._of_second_totals(means, hidden)
             if (hidden == start).all():
                 break
         for mean, gone in zip(means, hidden, strict=True):
-            if gone:
-                self.withheld.add((mean.of, mean.group))
-            else:
+            first = self.shown.get((mean.of, mean.group))
+            if not gone:
                 self.shown[mean.of, mean.group] = mean
+            elif first is None or first.n == mean.n:
+                self.withheld.add((mean.of, mean.group))
         return hidden
 
     def changes_to_withhold(self, changes: list[tuple[str, Group]]) -> NDArray[np.bool_]:
         """Return which changes (score, group without its wave) give a withheld mean back; remember the others."""
         kept_back = {(of, without_wave(group)) for of, group in self.withheld | self.too_few}
-        # The change of everyone may weigh its parts otherwise than the means do: two such totals give two parts back.
-        # A form with too few answers to one score may weigh as much there as the others, too.
-        too_few = {(of, group) for of, group in self.too_few if _levels(group) <= {WAVE, "form", "group"}}
-        lost = [(of, without_wave(group)) for of, group in self.withheld | too_few]
+        # The change of everyone may weigh its parts otherwise than the means do: two such totals give two parts back. Forms
+        # weigh the same in both; then the change is the difference of two means that are shown, and tells nothing new.
+        lost = [(of, without_wave(group)) for of, group in self.withheld if not _levels(group) <= {WAVE, "form"}]
         hidden = np.array(
             [
                 change in kept_back or any(of == change[0] and change[1] <= group for of, group in lost)
@@ -134,6 +135,22 @@ class KnownMeans:
             [
                 (mean.of, without_wave(mean.group)) in gone
                 or any(of == mean.of and whole < without_wave(mean.group) for of, whole in told)
+                for mean in means
+            ],
+            dtype=bool,
+        )
+
+    def _of_second_totals(self, means: list[KnownMean], hidden: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Return the means of a group of which another page shows the mean of other people, so that parts follow from the two.
+
+        Before and after are compared over the forms of both waves; priorities are those of all who answered last.
+        """
+        lost = self.withheld | self.too_few | {(m.of, m.group) for m, out in zip(means, hidden, strict=True) if out}
+        return np.array(
+            [
+                (first := self.shown.get((mean.of, mean.group))) is not None
+                and first.n != mean.n
+                and any(of == mean.of and mean.group < group for of, group in lost)
                 for mean in means
             ],
             dtype=bool,

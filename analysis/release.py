@@ -221,8 +221,7 @@ def as_shown(responses: Responses, groups: FormGroups) -> Responses:
     for form, other in stands.items():  # what the other form does not ask was not asked
         gone = [item for item in definition.asked_by(form) if item not in set(definition.asked_by(other))]
         for frame in (answers, off_scale):
-            there = [item for item in gone if item in frame]
-            frame[there] = frame[there].mask((given == form).to_numpy()[:, None])
+            frame.loc[given == form, [item for item in gone if item in frame]] = pd.NA
     people = responses.people.assign(form=given.map(stands).astype(given.dtype))
     return replace(responses, people=people, answers=answers, off_scale=off_scale)
 

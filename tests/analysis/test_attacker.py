@@ -134,6 +134,9 @@ def report(frame, division, release):
         rows = change_table(part, by)
         if by == "all":
             rows = rows.droplevel("all")
+            if len(rows) and seen.get("equal"):  # as in `compare_waves`: each form weighs the same, as in the means
+                of_each = part.groupby(["wave", "group"])[SCORE].mean().unstack("wave").dropna()
+                rows["estimate"] = (of_each[2] - of_each[1]).mean()
         if len(rows):
             found = Result(title="change", table=rows, method="")
             seen[name] = table(release, found, name, count=["n_before", "n_after"]).table
@@ -187,6 +190,9 @@ def other_pages(frame, division, seen):
         seen["peers"] = table(release, Result(title="p", table=own, method=""), "peers", whole=whole, of=of).table
     # The change gate: the same change as on the page of change, without a count.
     gate_rows = change_table(frame.assign(all="all"), "all").droplevel("all")
+    if len(gate_rows) and groups.apart:
+        of_each = frame.groupby(["wave", "group"])[SCORE].mean().unstack("wave").dropna()
+        gate_rows["estimate"] = (of_each[2] - of_each[1]).mean()
     if len(gate_rows):
         shown = gate_rows[["estimate"]].rename(columns={"estimate": "change_all"})
         fewest = min(frame["wave"].value_counts())
@@ -221,7 +227,7 @@ def facts(frame, seen):
     for (number, _), row in seen.get("means", pd.DataFrame()).iterrows():
         if pd.notna(row["mean"]):
             weights = equal_weights(wave[number]) if seen["equal"] else mean_weights(wave[number])
-            half = step_of((wave[number] & has).sum()) / 2
+            half = step_of((weights > 0).sum()) / 2
             known.append(Fact(weights=weights, least=row["mean"] - half, most=row["mean"] + half))
     for (number, group, _), row in seen.get("groups", pd.DataFrame()).iterrows():
         if pd.notna(row["mean"]):
@@ -235,6 +241,8 @@ def facts(frame, seen):
                 few = min((mask & has & wave[number]).sum() for number in (1, 2))
                 half = {True: 2.5, False: 0.5}[few < 10] if few < 20 else 0.05
                 weights = mean_weights(mask & wave[2]) - mean_weights(mask & wave[1])
+                if name == "change" and seen["equal"]:
+                    weights = equal_weights(wave[2]) - equal_weights(wave[1])
                 known.append(Fact(weights=weights, least=row["estimate"] - half, most=row["estimate"] + half))
     last = frame["wave"].max()
     for (_, group), row in seen.get("views", pd.DataFrame()).iterrows():
@@ -269,7 +277,8 @@ def facts(frame, seen):
         if pd.notna(row["change_all"]):
             few = min(frame["wave"].value_counts())
             half = {True: 2.5, False: 0.5}[few < 10] if few < 20 else 0.05
-            weights = mean_weights(wave[2]) - mean_weights(wave[1])
+            of = equal_weights if seen.get("equal") else mean_weights
+            weights = of(wave[2]) - of(wave[1])
             known.append(Fact(weights=weights, least=row["change_all"] - half, most=row["change_all"] + half))
     return known
 

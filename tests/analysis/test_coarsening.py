@@ -188,8 +188,12 @@ def test_a_change_does_not_give_a_withheld_mean_back_in_either_order():
 
 def test_the_change_of_everyone_is_a_second_total_with_weights_of_its_own():
     known = KnownMeans()
-    known.to_withhold([mean_of(6, 98, wave=1, form="P"), mean_of(30, 60, wave=1, form="C")])
+    known.to_withhold([mean_of(6, 98, wave=1, team="t1"), mean_of(30, 60, wave=1, team="t2")])
     everyone = frozenset()
+    # Forms weigh the same in means and changes: their change is a difference of what is shown.
+    forms = KnownMeans()
+    forms.to_withhold([mean_of(6, 98, wave=1, form="P"), mean_of(30, 60, wave=1, form="C")])
+    assert not forms.changes_to_withhold([("role", everyone)]).any()
     assert known.changes_to_withhold([("role", everyone), ("cult", everyone)]).tolist() == [True, False]
     # Shown first, it takes the parts along, at every wave.
     other = KnownMeans()

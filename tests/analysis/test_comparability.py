@@ -67,6 +67,10 @@ def sample():
     return [read_responses(ROOT / f"sample_data/{name}.csv", pwiq) for name in ("baseline", "followup")]
 
 
+def one_form(responses, form):
+    return select(responses, responses.people["form"] == form)
+
+
 # The verdicts, where the truth is known
 
 

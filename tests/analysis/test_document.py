@@ -156,3 +156,30 @@ def test_change_bars_read_without_the_picture():
 
 def test_the_same_document_gives_the_same_html(everything):
     assert html(everything()) == html(everything())
+
+
+def test_a_head_needs_no_more_than_three_lines_and_no_word_is_broken():
+    columns = ("Score", "Peer workers less colleagues in other roles", "Importance")
+    table = Table("t", columns, (("a" * 200, "1", "2"), ("b", "3", "4")))
+    assert table.widths[1] >= len(columns[1]) / 3
+    assert table.widths[2] > len("Importance")
+
+
+@pytest.mark.parametrize("width", [0, -0.5, 1.01])
+def test_a_figure_is_as_wide_as_the_page_at_most(width):
+    with pytest.raises(ValueError, match="share of the page"):
+        Figure(b"", alt="a line", caption="c", width=width)
+
+
+def test_a_page_is_never_wider_than_its_screen():
+    # The sheet that repeats the banner on paper is a table; tables elsewhere are as wide as what they hold.
+    page = html(Document(title="a", banner="b", blocks=(Figure(b"", alt="x", caption="c", width=0.7),)))
+    assert ".sheet { width: auto; min-width: 0; }" in page
+    assert "--share:70%" in page
+    assert "max-width: 45rem" in page
+
+
+def test_a_soft_list_is_set_smaller():
+    page = html(Document(title="a", banner="b", blocks=(Bullets(("x",), soft=True), Bullets(("y",)))))
+    assert '<ul class="soft"><li>x' in page
+    assert "<ul><li>y" in page

@@ -12,6 +12,7 @@ from analysis.disclosure import suppress_distributions
 from analysis.release import (
     Release,
     admit,
+    as_shown,
     attempt,
     figure,
     may_show_without,
@@ -19,6 +20,7 @@ from analysis.release import (
     open_release,
     read_shown,
     say,
+    shares_agreeing,
     shares_without_n,
     shown_forms,
     shown_groups,
@@ -458,3 +460,91 @@ def test_a_score_of_another_range_has_points_of_its_own(release: Release, root: 
 )
 def test_all_and_none_become_most_and_few(told: str, said: str) -> None:
     assert fit_to_say(told, 5) == said
+
+
+def test_forms_that_may_not_be_shown_weigh_nothing_of_their_own(release: Release, root: Path, tmp_path: Path) -> None:
+    responses = admit(release, some(root, tmp_path, {(1, "P"): 6, (1, "C"): 9, (1, "M"): 3}))
+    groups = shown_forms(release, responses)
+    shown = as_shown(responses, groups)
+    assert shown.people["form"].value_counts().to_dict() == {"P": 6, "C": 12}
+    # What colleagues are not asked is blank in the answers of the managers who now stand among them.
+    managers = responses.people["form"] == "M"
+    not_asked = sorted(set(responses.instrument.asked_by("M")) - set(responses.instrument.asked_by("C")))
+    assert responses.answers.loc[managers, not_asked].notna().any(axis=None)
+    assert shown.answers.loc[managers, not_asked].isna().all(axis=None)
+    assert shown.answers.loc[~managers].equals(responses.answers.loc[~managers])
+
+
+def test_forms_that_may_be_shown_stay(release: Release, root: Path, tmp_path: Path) -> None:
+    responses = admit(release, some(root, tmp_path, {(1, "P"): 6, (1, "C"): 9, (1, "M"): 6}))
+    assert as_shown(responses, shown_forms(release, responses)) is responses
+
+
+def test_a_second_percentage_is_the_one_of_the_page_of_answers(release: Release, root: Path, tmp_path: Path) -> None:
+    responses = admit(release, some(root, tmp_path, {(1, "P"): 8, (1, "C"): 20, (1, "M"): 8}))
+    agree = shares_agreeing(release, responses)
+    known = responses.answers.astype("Float64")
+    true = 100 * (known > 3).sum() / known.notna().sum()
+    assert agree.notna().any()
+    off = (agree - true.reindex(agree.index)).abs().dropna()
+    assert (off <= 10).all()  # rounded to multiples of up to 20
+    # Where fewer than five agree or do not, the page merges across the middle, and there is no percentage.
+    few = pd.concat([(known > 3).sum(), (known <= 3).sum()], axis=1).min(axis=1) < 5
+    assert agree[few.reindex(agree.index)].isna().all()
+    assert few.any()
+
+
+def test_a_gap_does_not_give_a_withheld_mean_back(release: Release, root: Path, tmp_path: Path) -> None:
+    admit(release, some(root, tmp_path, {(1, "P"): 8, (1, "C"): 20, (1, "M"): 8}))
+    release._unread.clear()  # the page of scores is not looked at
+    views = pd.DataFrame(
+        {"n": [8, 20, 8], "mean": [99.0, 50.0, 60.0]},
+        index=pd.MultiIndex.from_product([["role"], ["P", "C", "M"]], names=["score", "form"]),
+    )
+    shown = table(release, Result(title="V", table=views, method="M"), "views").table
+    assert shown["mean"].isna().tolist() == [True, False, False]
+    pairs = pd.MultiIndex.from_tuples(
+        [("role", "peers", "colleagues"), ("role", "colleagues", "managers")], names=["score", "group_1", "group_2"]
+    )
+    gaps = pd.DataFrame({"n_1": [8, 20], "n_2": [20, 8], "estimate": [49.0, -10.0]}, index=pairs)
+    found = table(release, Result(title="G", table=gaps, method="M"), "gaps", count=["n_1", "n_2"]).table
+    assert found["estimate"].isna().tolist() == [True, False]
+
+
+def test_a_comparison_is_as_exact_as_its_smaller_arm_allows(release: Release) -> None:
+    more = result({"n_before": [36.0], "n_after": [31.0], "estimate": [7.34], "p": [0.021]}, ["role"])
+    counts = ["n_before", "n_after"]
+    assert table(release, more, "whole", count=counts).table["estimate"].tolist() == [7.3]
+    arm = pd.Series({"role": 6})
+    shown = table(release, more, "arms", count=counts, fewest=arm).table
+    assert shown["estimate"].tolist() == [5.0]
+    assert shown["p"].isna().all()
+
+
+def test_priorities_are_as_exact_as_their_people_allow(release: Release) -> None:
+    rows = {
+        "n": [12.0, 12.0],
+        "score": [98.2, 51.6],
+        "gap": [0.018, 0.484],
+        "importance": [0.62, 0.99],
+        "priority": [0.011, 0.479],
+        "chance": [0.01, 0.9],
+        "n_difficulty": [5.0, 5.0],
+        "difficulty": [3.2, 4.9],
+    }
+    shown = table(release, result(rows, ["role", "voic"], level="subscale"), "priorities", drop=["n_difficulty"]).table
+    assert shown.loc["role", ["score", "gap", "priority", "chance"]].isna().all()  # each of them nearly at the top
+    assert shown.loc["voic", ["importance", "priority", "difficulty"]].isna().all()
+    assert shown.loc["voic", "score"] == 52.0
+    assert shown.loc["role", "difficulty"] == 3.0
+    assert "n_difficulty" not in shown
+
+
+def test_what_is_said_in_a_table_tells_no_small_number(release: Release, root: Path, tmp_path: Path) -> None:
+    admit(release, some(root, tmp_path, {(1, "C"): 26}))
+    frame = pd.DataFrame(
+        {"reason": ["needs 200 answers, got 23"], "text": ["I know 3 people"]}, index=pd.Index(["role"], name="score")
+    )
+    shown = table(release, Result(title="T", table=frame, method="M"), "gate", count=None).table
+    assert "23" not in shown.loc["role", "reason"]
+    assert shown.loc["role", "text"] == "I know 3 people"

@@ -16,11 +16,13 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from analysis.change_contrasts import CHANGE
 from analysis.confirmatory import confirmatory
 from analysis.invariance import invariance
 from analysis.ordinal import ordinal_moments
+from analysis.primary_change import primary_change, primary_test
 from analysis.reliability import reliability
-from tests.simulations import consistency, counting, ladders, models, moments, page, population, run
+from tests.simulations import change, consistency, counting, ladders, models, moments, page, population, run
 from tests.simulations.counting import COVERAGE, Condition, Measure, Promise, Tally
 
 
@@ -148,6 +150,52 @@ def test_a_ladder_over_equal_groups() -> None:
     assert average(name, "verdict", planted) >= 0.8
 
 
+@pytest.mark.parametrize(
+    "design",
+    [
+        change.Design(8, None, 0.3),
+        change.Design(24, 8, 1.0, effect=3.0),
+        change.Design(60, 24, 0.6, arms=True),
+        change.Design(60, 24, 0.6, uneven=True),
+    ],
+)
+def test_the_test_on_arrays_is_that_of_compare_waves(design: change.Design) -> None:
+    chosen = change.chosen_test(design)
+    assert chosen.test == "cluster means"
+    for rng in generators(f"change {design}", 3):
+        answers = change.drawn(rng, design, scores=2)
+        rows = answers.rows()
+        assert primary_test(rows) == chosen
+        for score, found in zip(answers.scores.T, change.primary_tests(answers, chosen), strict=True):
+            whole, test = primary_change(pd.Series(score), rows, chosen=primary_test(rows))
+            assert test == chosen.test
+            names = ["p", "ci_low", "ci_high"]
+            expected = {name: row[names].tolist() for name, row in whole.contrasts.iterrows()}
+            assert {name: list(each) for name, each in found.items()} == {
+                name: pytest.approx(each, rel=1e-9, abs=1e-9) for name, each in expected.items()
+            }
+
+
+def test_organisations_are_said_to_change_in_about_five_percent() -> None:
+    name, design = "change-24-8-60", change.Design(24, 8, 0.6)
+    chosen = change.chosen_test(design)
+    sums = tallied(name, [change.draw_primary(rng, design=design, chosen=chosen) for rng in generators(name, 400)])
+    assert average(name, f"{CHANGE} claimed", sums) <= 0.085
+    assert 0.92 < average(name, f"{CHANGE} covered", sums) < 0.98
+    # Intervals that are a third too short.
+    draws = []
+    for rng in generators(name, 400):
+        (found,) = change.primary_tests(change.drawn(rng, design), chosen)
+        _, low, high = found[CHANGE]
+        inside = float(abs(low + high) / 2 <= (high - low) / 3)
+        draws.append({f"{CHANGE} claimed": 1 - inside, f"{CHANGE} covered": inside})
+    wrong = tallied(name, draws)
+    assert average(name, f"{CHANGE} claimed", wrong) > 0.11
+    assert counting.verdict(run.CONDITIONS[name].measures[f"{CHANGE} claimed"], wrong[f"{CHANGE} claimed"]) == (
+        "does not hold"
+    )
+
+
 # Counting
 
 
@@ -195,6 +243,23 @@ def test_a_share_has_wilsons_interval() -> None:
     assert (found.value, found.low, found.high) == pytest.approx((0.3080, 0.2553, 0.3662), abs=1e-4)
     none = counting.share(20, 0, 0)
     assert (none.low, none.high) == pytest.approx((0.0, 0.1611), abs=1e-4)
+
+
+def test_estimated_and_realised_false_links_are_compared() -> None:
+    name = "linking-1x300-0.5-always"
+
+    def known(estimated: float, draws: int) -> dict[str, Any]:
+        realised = [0.0, 0.04]
+        found = [
+            {"false": realised[k % 2], "false_estimated": estimated, "missed": 0.1, "missed_estimated": 0.1}
+            for k in range(draws)
+        ]
+        return {"measures": tallied(name, found)}
+
+    condition = run.CONDITIONS[name]
+    said = [page.rows(condition, known(*each))[-1] for each in ((0.03, 1000), (0.03, 4), (0.1, 1000), (0.005, 1000))]
+    assert [each[3] for each in said] == ["holds", "too few draws", "does not hold", "does not hold"]
+    assert said[0][1] == "1.50"
 
 
 def test_few_draws_are_no_proof() -> None:
