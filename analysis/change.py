@@ -458,8 +458,8 @@ def _method(waves: ScoredWaves, metric: Metric, cluster: str, chosen: PrimaryTes
     first = {
         MIXED: f"Everyone, primary: {model}.",
         CLUSTERS: (
-            f"Everyone, primary: t test on the changes of {chosen.unit}s (Hayes and Moulton, 2017), by least squares with "
-            "the cluster-robust variance CR2 and Bell–McCaffrey degrees of freedom (Bell and McCaffrey, 2002; "
+            f"Everyone, primary: t test on the changes of {chosen.unit}s (Hayes and Moulton, 2017), by generalised least squares "
+            "with the cluster-robust variance CR2 and Bell–McCaffrey degrees of freedom (Bell and McCaffrey, 2002; "
             f"Pustejovsky and Tipton, 2018). Beside it: {model}."
         ),
         OVERLAPPING: (

@@ -189,7 +189,8 @@ def cluster_robust(cells: Cells, *, weights: Weights) -> tuple[_Array, list[str]
     inverse = np.linalg.inv(cross)
     coefficients = inverse @ np.einsum("cfp,cf->p", X, y)
     residual = y - X @ coefficients
-    # A cluster's residuals have the variance I − H; (I − H)^−½ undoes that, within what the cluster tells.
+    # A cluster's residuals have the variance I − H; (I − H)^−½ undoes that, within what the cluster tells. Of all roots it
+    # is the symmetric one in whitened units.
     values, vectors = np.linalg.eigh(np.eye(X.shape[1]) - np.einsum("cfp,pq,cgq->cfg", X, inverse, X))
     root = np.where(values > _NOTHING, 1 / np.sqrt(np.maximum(values, _NOTHING)), 0.0)
     adjustment = np.einsum("cfk,ck,cgk->cfg", vectors, root, vectors)

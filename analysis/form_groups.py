@@ -46,7 +46,7 @@ class FormGroups:
         return forms.map(self.group).rename("group")
 
     def standing_for(self, who: Mapping[str, str | None]) -> dict[str, str]:
-        """Return form → the form that stands for its group: of non-peer staff and of everyone that of colleagues, if there is one.
+        """Return form → the form that stands for its group: that of colleagues for non-peer staff and everyone, if there is one.
 
         Parameters
         ----------

@@ -189,12 +189,15 @@ def _notes(
     responses: Responses, forms: list[str], rules: list[ScoreRule], cluster: pd.Series | None, alone: list[str]
 ) -> tuple[str, ...]:
     instrument = responses.instrument
+    language = instrument.languages[0]
+    titles = {form.id: form.title[language] for form in instrument.forms}
+    named = [titles.get(form, form) for form in forms]
     notes = [
-        f"{forms[0]} is compared with {listed(forms[1:])}: a positive difference means that {forms[0]} scored higher."
+        f"{named[0]}: compared with {listed(named[1:])}. A positive difference means that {named[0].lower()} scored higher."
     ]
     if not {"peers", form_of(instrument, "peers")} & set(forms):
         notes.append("There are no answers of peer workers: their view is missing here.")
-    worse = [rule.id for rule in rules if rule.higher == "worse"]
+    worse = [rule.title[language] for rule in rules if rule.higher == "worse"]
     if worse:
         notes.append(f"Higher is worse in {listed(worse)}.")
     if cluster is None:
@@ -204,5 +207,7 @@ def _notes(
             f"All answers of a form come from one {cluster.name if cluster is not None else 'cluster'}, which cannot be told "
             f"apart from the form; people are taken as independent in: {listed(alone)}."
         )
-    notes.append("A gap may also mean that the forms read the questions differently: see the column comparable.")
+    notes.append(
+        "A gap may also mean that the forms read the questions differently; whether that was tested is said beside it."
+    )
     return tuple(notes)

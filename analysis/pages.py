@@ -25,6 +25,7 @@ _DOCUMENTS = {
     "researcher": "The researcher's document",
     "action_log": "The action log, to fill in",
 }
+_ON_MEASURING = ("03", "04", "05")
 _FORMATS = {".html": "web page", ".pdf": "PDF", ".docx": "Word", ".xlsx": "Excel"}
 
 
@@ -82,7 +83,7 @@ def write_pages(
         title="Report",
         current="index.html",
         # Two notebooks may have to say the same, such as that too few people answered.
-        headlines=list(dict.fromkeys(item.text for item in shown if item.kind == "sentence" and item.headline)),
+        headlines=_headlines(shown),
         pictures=[item for item in shown if item.kind == "figure" and item.headline],
         methods=_methods(shown),
         references=_references(_methods(shown)),
@@ -90,6 +91,13 @@ def write_pages(
         documents=_documents(documents),
     )
     write_whole(folder / "index.html", index)
+
+
+def _headlines(shown: list[Shown]) -> list[str]:
+    """Return what the first page says, each once: who answered, what changed, what to do; how well it measures comes last."""
+    said = [item for item in shown if item.kind == "sentence" and item.headline]
+    said.sort(key=lambda item: item.notebook[:2] in _ON_MEASURING)  # keeps the order otherwise
+    return list(dict.fromkeys(item.text for item in said))
 
 
 def _documents(paths: Sequence[Path]) -> list[dict[str, Any]]:

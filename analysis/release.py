@@ -782,7 +782,8 @@ def _without_what_is_near_an_end(
     ]
     if level is not None:
         values = _people_in(frame[level])
-        half = steps_of_means(people, unit) / 2
+        # Parts and total together may tell a mean of few people to one point, however it is rounded by itself.
+        finest = np.round(_people_in(full[level]) / unit) * unit
         there = [place for place in range(len(frame)) if not np.isnan(values[place])]
         # What was withheld before must not come back either.
         few = counted[level].isna().to_numpy()
@@ -794,8 +795,8 @@ def _without_what_is_near_an_end(
                 of=of[place],
                 group=groups[place],
                 n=people[place],
-                least=values[place] - half[place],
-                most=values[place] + half[place],
+                least=finest[place] - unit[place] / 2,
+                most=finest[place] + unit[place] / 2,
                 low=low[place],
                 high=high[place],
                 amounts_to=release._weighted.get(dict(groups[place]).get("wave", 0), np.inf)
@@ -809,8 +810,8 @@ def _without_what_is_near_an_end(
         hidden[there] = release._known.to_withhold(means)
         if "importance" in frame:
             frame = _without_importance_near_an_end(frame, full, people)
-    elif "estimate" in frame:
-        values = np.abs(_people_in(frame["estimate"]))
+    elif change := next((each for each in ("estimate", "change_all") if each in frame), None):
+        values = np.abs(_people_in(frame[change]))
         if {"group_1", "group_2"} <= set(names):
             hidden = np.array([_gives_a_side_back(release, score, at) for score, at in zip(of, levels, strict=True)])
         elif "signal" in names:  # a difference of scores of everyone

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import os
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -117,6 +118,7 @@ def check_releases(record: str | Path, groups: Groups, audience: Audience, withd
     """
     if audience not in FLOORS:
         raise ValueError(f"audience must be one of {', '.join(FLOORS)}; got {audience!r}")
+    _require_usable(Path(record))
     earlier, salt = _read(Path(record))
     if withdraw is not None:
         if withdraw not in {release.number for release in earlier}:
@@ -125,9 +127,14 @@ def check_releases(record: str | Path, groups: Groups, audience: Audience, withd
     now = _fingerprints(groups, salt)
     for release in earlier:
         floor = max(FLOORS[audience], FLOORS[release.audience])
+        # Only groups that share somebody are compared: with thousands of teams, few pairs of them do.
+        groups_of: dict[str, list[str]] = {}
+        for name, before in release.groups.items():
+            for person in before:
+                groups_of.setdefault(person, []).append(name)
         for label, people in now.items():
-            for name, before in release.groups.items():
-                _refuse_small_difference(release, label, people, name, before, floor)
+            for name in dict.fromkeys(name for person in people for name in groups_of.get(person, ())):
+                _refuse_small_difference(release, label, people, name, release.groups[name], floor)
     floor = max([FLOORS[audience], *(FLOORS[release.audience] for release in earlier)])
     if earlier:
         _refuse_small_remainders(earlier, now, floor)
@@ -177,6 +184,14 @@ def note_release(
 def read_releases(record: str | Path) -> list[EarlierRelease]:
     """Return the reports of a record that have not been withdrawn; an empty list if there is no record."""
     return _read(Path(record))[0]
+
+
+def _require_usable(path: Path) -> None:
+    """Refuse, before a report is made, a record that could not be written when it is finished."""
+    if path.is_symlink() or (path.exists() and not path.is_file()):
+        raise ValueError(f"the record {path} is a link, a folder or a device: name a file (--record)")
+    if path.exists() and not os.access(path, os.W_OK):
+        raise ValueError(f"the record {path} cannot be written to: allow it, or name the one that is kept (--record)")
 
 
 def _line(entry: dict[str, Any]) -> str:
@@ -268,6 +283,8 @@ def _refuse_small_remainders(earlier: Sequence[EarlierRelease], now: dict[str, f
     for places in members.values():
         atoms[tuple(places)] = atoms.get(tuple(places), 0) + 1
     sizes = np.array(list(atoms.values()))
+    if (sizes >= floor).all():  # whatever is left over is enough
+        return
     matrix = np.zeros((len(groups), len(atoms)))
     for column, within in enumerate(atoms):
         matrix[list(within), column] = 1

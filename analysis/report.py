@@ -114,9 +114,11 @@ def run_report(
         raise ValueError(f"audience must be one of {', '.join(FLOORS)}; got {audience!r}")
     _refuse_existing(target, force=force)
     named = [instrument] if Path(instrument).exists() else []  # else it ships with the package
-    _refuse_to_lose([Path(each) for each in (*paths, *named, plan, record, open_answers) if each], target)
+    _refuse_to_lose([Path(each) for each in (*paths, *named, plan, record) if each], target)
     if plan:
         read_plan(plan)  # refused before any work is done
+    if open_answers:
+        _refuse_place_of_open_answers(Path(open_answers), target, paths)
     definition = read_instrument(instrument)
     responses = read_responses(paths, definition)
     _refuse_other_version(responses)
@@ -125,8 +127,6 @@ def run_report(
     groups = _shown_groups(chosen, audience)
     releases = Path(record) if record else target.parent / FILE
     check_releases(releases, groups, audience, withdraw)
-    if open_answers:
-        write_open_answers(chosen, open_answers, audience=audience)
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".pwiq-", dir=target.resolve().parent) as work:
         parts, finished = Path(work) / "parts", Path(work) / "report"
@@ -153,6 +153,8 @@ def run_report(
         if target.exists():
             shutil.rmtree(target)
         finished.replace(target)
+    if open_answers:
+        write_open_answers(chosen, open_answers, audience=audience)
     return target / "index.html"
 
 
@@ -305,6 +307,17 @@ def _refuse_to_lose(kept: Sequence[Path], target: Path) -> None:
     for path in kept:
         if os.path.realpath(path).startswith(folder + os.sep):
             raise FileExistsError(f"{target} holds {path.name}, which is read or kept; choose another folder")
+
+
+def _refuse_place_of_open_answers(path: Path, target: Path, read: Sequence[Path]) -> None:
+    """Refuse, before any work is done, a file in the report's folder, which is passed on, or one that is there."""
+    place = os.path.realpath(path)
+    if place.startswith(os.path.realpath(target) + os.sep):
+        raise FileExistsError(f"{path} lies in the report's folder, which is passed on; choose another place")
+    if path.exists() or place in [os.path.realpath(each) for each in read]:
+        raise FileExistsError(f"{path} exists; choose another name for what people wrote")
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"{path}: there is no folder {path.parent}; make it first, or choose another")
 
 
 def _refuse_existing(target: Path, *, force: bool) -> None:

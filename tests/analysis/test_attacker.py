@@ -23,7 +23,7 @@ from instrument import read_instrument
 from instrument.responses import Responses
 
 REPORTS = int(os.environ.get("PWIQ_ATTACKS", "30"))
-ONCE_LEAKED = (89, 128, 232, 271, 274, 658)  # reports that gave something away before the gate knew of it
+ONCE_LEAKED = (89, 128, 232, 271, 274, 658, 2000, 2041)  # reports that gave something away before the gate knew of it
 FLOOR = 5  # below it nothing is shown
 WIDTH = 20  # points of 100 within which no mean of such a group may be confined
 SCORE = "role"

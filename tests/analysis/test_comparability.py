@@ -67,18 +67,14 @@ def sample():
     return [read_responses(ROOT / f"sample_data/{name}.csv", pwiq) for name in ("baseline", "followup")]
 
 
-def one_form(responses, form):
-    return select(responses, responses.people["form"] == form)
-
-
 # The verdicts, where the truth is known
 
 
 def test_without_a_shift_subscales_are_mostly_comparable():
-    # Holm keeps each ladder at 5 %: of 12 ladders more than 3 are rejected in 2 of 1,000 such tests.
-    found = [gate(seed, n=300, change=0.25).table.loc[["air", "light"], "verdict"] for seed in range(6)]
+    # Holm keeps each ladder at 5 %: of 8 ladders more than 2 are rejected in 6 of 1,000 such tests.
+    found = [gate(seed, n=300, change=0.25).table.loc[["air", "light"], "verdict"] for seed in range(4)]
     verdicts = pd.concat(found)
-    assert (verdicts == COMPARABLE).sum() >= 9
+    assert (verdicts == COMPARABLE).sum() >= 6
     assert not (verdicts == NOT_COMPARABLE).any()
 
 
@@ -160,7 +156,7 @@ def test_items_that_everyone_answers_alike_are_not_tested():
 
 def test_where_too_few_items_are_left_nothing_is_computed_anew():
     # Two facilitators of three work differently: one is left.
-    row = gate(7, n=450, shift=(("aircf", 0.9), ("airbf", -0.9))).table.loc["air"]
+    row = gate(8, n=300, shift=(("aircf", 0.9), ("airbf", -0.9))).table.loc["air"]
     assert row["verdict"] == NOT_TESTED
     assert "too few are left" in row["detail"] or "could not be fitted" in row["detail"]
     assert row["reason"].startswith("We could not check that the questions meant the same both times. Some of them")
@@ -193,19 +189,17 @@ def test_leaving_one_item_out_agrees_with_brute_force(agrees):
     before, after = sample()
     found = comparability(before, after, min_answers=100_000)
     items = before.instrument.common_items
+    whole = [score(each, items="common")["role"] for each in (before, after)]
     ours, theirs = [], []
-    for subscale in ("role", "supv"):
-        for item in [name for name in before.instrument.scores[subscale].items if name in items]:
-            without = [name for name in items if name != item]
-            means = []
-            for each in (before, after):
-                values = pd.DataFrame(
-                    {"all": score(each, items="common")[subscale], "one": score(each, items=without)[subscale]}
-                ).dropna()
-                means.append(values.groupby(each.people["form"]).mean().mean())
-            change = means[1] - means[0]
-            ours.append(found.leave_one_out.loc[(subscale, item)].tolist())
-            theirs.append([change["one"], change["one"] - change["all"]])
+    for item in [name for name in before.instrument.scores["role"].items if name in items]:
+        without = [name for name in items if name != item]
+        means = []
+        for each, everything in zip((before, after), whole, strict=True):
+            values = pd.DataFrame({"all": everything, "one": score(each, items=without)["role"]}).dropna()
+            means.append(values.groupby(each.people["form"]).mean().mean())
+        change = means[1] - means[0]
+        ours.append(found.leave_one_out.loc[("role", item)].tolist())
+        theirs.append([change["one"], change["one"] - change["all"]])
     agrees("leave one item out", ours, theirs, oracle="brute force", absolute=1e-9)
     screen = found.screens.loc["role"]
     shifts = found.leave_one_out.loc["role", "shift"]

@@ -1,6 +1,7 @@
 """Two reports together: what both show of overlapping groups of people never leaves a few over."""
 
 import json
+import time
 from datetime import date
 from itertools import product
 
@@ -196,3 +197,21 @@ def test_two_people_with_the_same_answers_are_two(responses):
         ledger=twice.ledger,
     )
     assert len(set(released_groups(again)["wave 1"])) == 6
+
+
+def test_a_record_that_could_not_be_written_is_refused_before_the_report_is_made(record, tmp_path):
+    with pytest.raises(ValueError, match="a link, a folder or a device"):
+        check_releases(tmp_path, {}, "internal")
+    link = tmp_path / "link.jsonl"
+    link.symlink_to(record)
+    with pytest.raises(ValueError, match="a link, a folder or a device"):
+        check_releases(link, {}, "internal")
+
+
+def test_thousands_of_teams_are_checked_quickly(record):
+    teams = {f"wave 1, team {team}": [f"{team} {person}" for person in range(8)] for team in range(1500)}
+    note_release(record, teams, "internal")
+    everyone = {"wave 1": [person for people in teams.values() for person in people]}
+    start = time.monotonic()
+    check_releases(record, everyone | teams, "internal")
+    assert time.monotonic() - start < 20  # 0.1 s on a machine that has nothing else to do
