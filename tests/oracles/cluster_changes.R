@@ -1,6 +1,6 @@
 # Oracle for analysis/cluster_changes.py: clubSandwich (CR2, Satterthwaite) on the changes of clusters by form, and
 # base R t.test where every cluster counts alike. The adjustment is that of the whitened regression (on a gls object
-# clubSandwich takes another root of the same matrix: errors differ by less than .1 %).
+# clubSandwich takes another root of the same matrix: errors differ by at most .2 %).
 # Run from this folder: Rscript cluster_changes.R (reads data/change.csv).
 suppressMessages({library(clubSandwich); library(jsonlite)})
 d <- read.csv(file.path("data", "change.csv"))
