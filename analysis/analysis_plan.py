@@ -15,6 +15,8 @@ from analysis.disclosure import FLOORS
 from analysis.sentences import listed
 from analysis.verdicts import SMALLEST
 from instrument.files import write_whole
+from instrument.responses import Responses
+from instrument.sample_data import canonical_table
 
 Direction = Literal["higher", "lower", "either"]
 Linking = Literal["code", "person"]
@@ -328,9 +330,15 @@ def plan_text(plan: AnalysisPlan) -> str:
     return "\n".join(lines) + "\n"
 
 
-def file_hash(path: str | Path) -> str:
-    """Return the SHA-256 of a file's bytes."""
-    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+def answers_hash(responses: Responses) -> str:
+    """Return the SHA-256 of what a wave answered.
+
+    Codes are left out, as hiding them (`pwiq link --protect`) changes nothing that was planned on, and so is the number of the
+    wave, which may follow from the order of files.
+    """
+    codes = [question.id for question in responses.instrument.questions if question.role == "code"]
+    table = canonical_table(responses).drop(columns=[*codes, "wave"], errors="ignore")
+    return hashlib.sha256(table.to_csv(index=False, lineterminator="\n").encode()).hexdigest()
 
 
 # How a plan stands in a file

@@ -458,7 +458,8 @@ def _table(
             open_ones = [name for name in parts if tests[name].untested]
             untested = f"not tested: {listed(open_ones)}" if open_ones else ""
             detail = untested
-            named = "see its subscales" if open_ones and all(elsewhere[name] for name in open_ones) else ""
+            # What was found of its parts elsewhere stands beside them; a sum of verdicts is none.
+            named = ""
             n = (int(changes.loc[rule.id, "n_first"]), int(changes.loc[rule.id, "n_second"]))
             entering = _entering(blocks.instrument, rule)
             freed = [item for name in parts for item in tests[name].freed if item in entering]

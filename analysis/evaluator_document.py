@@ -20,7 +20,18 @@ from analysis.document import (
     Paragraph,
     Table,
 )
-from analysis.released import DASH, NOT_ASSESSED, Released, about, interval, number, readable, references, shortened
+from analysis.released import (
+    DASH,
+    NOT_ASSESSED,
+    Released,
+    about,
+    about_place,
+    interval,
+    number,
+    readable,
+    references,
+    shortened,
+)
 from analysis.team_page import COULD_NOT_CHECK, before_and_after, score_mean, what_the_interval_says
 from analysis.verdicts import BETTER, WORSE
 from instrument.definition import Instrument
@@ -132,7 +143,7 @@ def evaluator_document(released: Released, definition: Instrument, provenance: M
         *_gaps(released, definition),
         Heading("What to do first"),
         *_priorities(released),
-        targeted_block(released),
+        targeted_block(released, definition),
         Heading("Is it the programme?"),
         *_attribution(released, definition, controlled=controlled),
         Heading("Checks and sensitivity"),
@@ -151,7 +162,10 @@ def evaluator_document(released: Released, definition: Instrument, provenance: M
     ]
     return Document(
         title="Integration of the peer workforce: evaluation",
-        subtitle=f"For evaluators. {definition.title.get(language, definition.id)}, version {definition.version}.",
+        subtitle=(
+            f"For evaluators{about_place(provenance)}. "
+            f"{definition.title.get(language, definition.id)}, version {definition.version}."
+        ),
         banner=str(provenance.get("draft") or definition.banner.get(language, "")),
         footer=footer(provenance),
         language=language,
@@ -433,11 +447,14 @@ def _pick(row: Mapping[str, str], *columns: str) -> dict[str, str]:
     return {column: row.get(column, "") for column in columns}
 
 
-def targeted_block(released: Released) -> Table | Paragraph:
+def targeted_block(released: Released, definition: Instrument) -> Table | Paragraph:
     """Return what was worked on: its change, and how much of it selection and other places do not account for."""
+    turned = {item.id for item in definition.items if item.reverse}
     rows = []
     for row in released.rows("07_targeted"):
         target = shortened(released.title(about(row)), _TARGET_TEXT)
+        if about(row) in turned:
+            target += " (turned round: high is good)"
         told = {
             "target": target[:1].upper() + target[1:],
             "means": _arrow(number(row.get("before", "")), number(row.get("after", ""))),
@@ -450,7 +467,7 @@ def targeted_block(released: Released) -> Table | Paragraph:
     return released.of_rows(
         sorted(rows, key=lambda row: row["target"] != "All targets"),
         {name: head for name, head in _TARGET_COLUMNS.items() if name not in empty},
-        "Did what was worked on move more than having been chosen would move it?",
+        "Did what was worked on move more than having been chosen would move it? (0 to 100, high is good)",
         note=notes_of(released, "07_targeted"),
     )
 
@@ -538,7 +555,7 @@ def method_blocks(released: Released, definition: Instrument, provenance: Mappin
     about = (
         f"Answers to the {name} (version {definition.version}, a draft that has not been validated; {len(definition.items)} "
         f"items on {len(definition.subscales)} subscales, each half facilitators and half barriers) were scored by the rules "
-        "of its definition. Scores run from 0 to 100; 100 is the highest answer everywhere. They cannot be compared with "
+        "of its definition. Scores run from 0 to 100; high is good, but in the barrier index. They cannot be compared with "
         "scores of other questionnaires."
     )
     packages = provenance.get("packages", {})

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from analysis.analysis_plan import PLACEHOLDER, AnalysisPlan, Detectable, Direction, file_hash, write_plan
+from analysis.analysis_plan import PLACEHOLDER, AnalysisPlan, Detectable, Direction, answers_hash, write_plan
 from analysis.disclosure import FLOORS
 from analysis.planning import ONE_TEAM, detectable_difference
 from analysis.sentences import correlation_words, listed
@@ -156,7 +156,7 @@ def make_plan(
         analyses=_analyses(design, primary.id, arms=arms, randomised=randomised),
         # The first file alone is the baseline, unless one file holds several waves.
         baseline_files=tuple(each.name for each in paths[:1]),
-        baseline_sha256=tuple(file_hash(each) for each in paths[:1]),
+        baseline_sha256=() if before is None else (answers_hash(before),),
         n_before=len(before.answers) if before is not None and enough else None,
         clusters=clusters if clusters and clusters >= floor else None,
         cluster=design.cluster if design is not None and clusters and clusters >= floor else "",

@@ -10,6 +10,7 @@ from typing import Any
 
 from analysis.disclosure import FLOORS, Audience
 from analysis.release import Shown
+from analysis.released import about_place
 from instrument.definition import Instrument
 from instrument.files import write_whole
 
@@ -89,6 +90,7 @@ def write_pages(
         references=_references(_methods(shown)),
         tables=[item for item in shown if item.kind == "table"],
         documents=_documents(documents),
+        place=about_place(provenance),
     )
     write_whole(folder / "index.html", index)
 

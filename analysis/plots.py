@@ -139,7 +139,10 @@ def profile(
     if not order:
         return _nothing()
     panels = [None] if panel is None else list(dict.fromkeys(means[panel]))
-    series_order = list(dict.fromkeys(means[series]))
+    present = list(dict.fromkeys(means[series]))
+    # In the order of the names, so that a group has the same colour and shape in every figure.
+    series_order = [name for name in series_names or {} if name in present]
+    series_order += [name for name in present if name not in series_order]
     with mpl.rc_context(_STYLE):
         figure, grid = plt.subplots(
             1,
@@ -593,7 +596,8 @@ def priority_matrix_in_words(table: pd.DataFrame, *, cuts: Mapping[str, float], 
         row = table.loc[name]
         known = pd.notna(row["priority"]) and pd.notna(row["difficulty"])
         said = (
-            f"priority {row['priority']:.2f}, difficulty {row['difficulty']:.1f}: {row['quadrant']}"
+            f"priority {row['priority']:.2f}, difficulty {row['difficulty']:.1f}"
+            + (f": {row['quadrant']}" if pd.notna(row["quadrant"]) else "")
             if known
             else "not shown"
         )

@@ -373,10 +373,18 @@ def _made_fit(
     if count is not None and _withheld_alone(shown.table, result.table, values, count, release.floor):
         why = "A mean is left out where it is the value of everybody, or of nearly everybody, or would give such a one back."
         shown = replace(shown, notes=(*shown.notes, why))
-    shown = replace(shown, table=shown.table.drop(columns=list(drop)))
+    shown = replace(shown, table=_without_words_of_hidden(shown.table.drop(columns=list(drop))))
     if decimals is not None:
         shown = replace(shown, table=_rounded(shown.table, decimals))
     return shown
+
+
+def _without_words_of_hidden(frame: pd.DataFrame) -> pd.DataFrame:
+    """Withhold what is said in words of an estimate ("better") with the estimate itself."""
+    if "estimate" not in frame:
+        return frame
+    words = [name for name in ("verdict", "view", "size") if name in frame]
+    return frame.assign(**{name: frame[name].astype(object).mask(frame["estimate"].isna()) for name in words})
 
 
 def shares_without_n(spread: pd.DataFrame, asked: Mapping[str, int], *, floor: int) -> pd.DataFrame:

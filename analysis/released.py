@@ -11,6 +11,7 @@ import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -297,3 +298,15 @@ def _as_words(text: str) -> str:
 
 def _is_number(text: str) -> bool:
     return text in ("", DASH) or number(text) is not None
+
+
+def about_place(provenance: Mapping[str, Any]) -> str:
+    """Say which team or organisation a report is of; empty where it is of everyone.
+
+    Examples
+    --------
+    >>> about_place({"of": {"organisation": None, "team": "north"}})
+    ' (team north)'
+    """
+    places = [f"{kind} {name}" for kind, name in dict(provenance.get("of") or {}).items() if name]
+    return f" ({', '.join(places)})" if places else ""

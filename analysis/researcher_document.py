@@ -24,7 +24,7 @@ from analysis.evaluator_document import (
     targeted_block,
     with_interval,
 )
-from analysis.released import DASH, NOT_ASSESSED, Released, about, readable
+from analysis.released import DASH, NOT_ASSESSED, Released, about, about_place, readable
 from instrument.definition import Instrument
 
 PRIORITY_COLUMNS = {
@@ -128,7 +128,7 @@ def researcher_document(released: Released, definition: Instrument, provenance: 
             "07_priorities", PRIORITY_COLUMNS, caption="Need, importance, difficulty and priority", decimals=2
         ),
         *[figure for figure in (released.figure(name, width=0.7) for name in ("07_matrix", "07_needs")) if figure],
-        targeted_block(released),
+        targeted_block(released, definition),
         Heading("Checks and deviations", 2),
         released.block(
             "06_checks", {"check": "Check", "what": "What was done", "finding": "Finding"}, caption="Checks"
@@ -145,7 +145,10 @@ def researcher_document(released: Released, definition: Instrument, provenance: 
     ]
     return Document(
         title="Integration of the peer workforce: methods and results",
-        subtitle=f"For researchers. {definition.title.get(language, definition.id)}, version {definition.version}.",
+        subtitle=(
+            f"For researchers{about_place(provenance)}. "
+            f"{definition.title.get(language, definition.id)}, version {definition.version}."
+        ),
         banner=str(provenance.get("draft") or definition.banner.get(language, "")),
         footer=footer(provenance),
         language=language,

@@ -27,7 +27,7 @@ from analysis.document import (
     bold,
 )
 from analysis.primary_change import CLUSTERS, MIXED
-from analysis.released import DASH, Released, about, number, readable, shortened
+from analysis.released import DASH, Released, about, about_place, number, readable, shortened
 from analysis.verdicts import BETTER, NO_CHANGE, NOT_ENOUGH, TOO_CLOSE, WORSE
 from instrument.definition import Instrument
 
@@ -102,7 +102,10 @@ def team_page(released: Released, definition: Instrument, provenance: Mapping[st
     ]
     return Document(
         title="How peer work fits in here: before and now",
-        subtitle="For the team. Scores go from 0 to 100. They are not a per cent of an ideal, and there is no pass mark.",
+        subtitle=(
+            f"For the team{about_place(provenance)}. "
+            "Scores go from 0 to 100. They are not a per cent of an ideal, and there is no pass mark."
+        ),
         banner=str(provenance.get("draft") or definition.banner.get(language, "")),
         footer=(
             f"{definition.title.get(language, definition.id)}, version {definition.version}. Made "
@@ -208,7 +211,12 @@ def _areas(released: Released, definition: Instrument) -> list[Block]:
     rows.sort(key=lambda row: row[0])
     by_priority = any(not key[0] for key, _ in rows)
     bars = ChangeBars(
-        "The areas, " + ("the greatest need first" if by_priority else "the lowest score first"),
+        "The areas, "
+        + (
+            "the greatest need first: how far from 100, times how much it matters"
+            if by_priority
+            else "the lowest score first"
+        ),
         ("Area", "Before", "Now", "What changed"),
         tuple(bar for _, bar in rows),
     )

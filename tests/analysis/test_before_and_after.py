@@ -513,7 +513,9 @@ def test_the_researchers_document_is_for_researchers_alone(
     assert sorted(path.suffix for path in folder.glob("researcher.*")) == [".docx", ".html", ".pdf"]
     assert "not yet validated" in text_of(folder / "researcher.html")
     gate = pd.read_csv(folder / "tables" / "06_gate.csv", index_col=0)
-    assert (gate["verdict"] != "not tested here").sum() >= 11, "everyone's answers are enough to test"
+    # A few dozen answers test nothing; what everyone's show is named as what it is.
+    assert gate["verdict"].eq("not tested here").all()
+    assert gate.loc["role", "reason"].count("comparable in the pooled data “all answers of the programme”") == 1
     assert small_counts(folder, 5) == []
     assert largest not in text_of(folder / "team.html")
 

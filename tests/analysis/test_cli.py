@@ -6,6 +6,7 @@ import io
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -102,9 +103,9 @@ def test_the_examples_in_the_help_are_right_usage() -> None:
     assert len(lines) == 7
     for command in COMMANDS:
         chosen = parser._subparsers._group_actions[0].choices[command]  # type: ignore[union-attr, index, call-overload]
-        lines.append(chosen.epilog.removeprefix("example:\n").strip())
+        lines += [line.strip() for line in chosen.epilog.removeprefix("example:\n").splitlines()]
     for line in lines:
-        assert parser.parse_args(line.split()[1:]).run is not None
+        assert parser.parse_args(shlex.split(line)[1:]).run is not None
 
 
 @pytest.mark.parametrize(
