@@ -108,7 +108,8 @@ def test_no_notebook_writes_to_stderr_or_fails(sample: tuple[Path, dict[str, Pat
 def test_the_sample_report_recovers_the_programme_and_none_on_the_control(sample: tuple[Path, dict[str, Path]]) -> None:
     text = page_text(sample[0], "index")
     assert re.search(r"Integration score: \+\d+\.\d points more change with the programme.*?: better\.", text)
-    assert re.search(r"Negative control: [+-]\d+\.\d points, as expected: no change that matters\.", text)
+    control = r"Negative control, programme less control: [+-]\d+\.\d points, (as expected: no change that matters|cannot tell)\."
+    assert re.search(control, text)
 
 
 def test_every_figure_has_words_and_every_table_a_file(sample: tuple[Path, dict[str, Path]]) -> None:
@@ -185,7 +186,8 @@ def test_one_team(make_report: Callable[..., Path], baseline: pd.DataFrame, foll
 def test_twelve_people(make_report: Callable[..., Path], baseline: pd.DataFrame) -> None:
     text = whole_text(make_report(baseline.head(12)))
     assert "Wave 1: 12 people answered." in text
-    assert re.search(r"Integration score, wave 1: \d+ of 100 \(95 % interval \d+ to \d+\)", text)
+    # Under twenty people an interval would give their answers' spread back.
+    assert re.search(r"Integration score, wave 1: \d+ of 100\.", text)
     assert "items need 406 for a factor analysis" in text
     assert "no factors are reported" in text
 
@@ -303,11 +305,11 @@ def filed(report: Path, name: str) -> pd.DataFrame:
 
 def test_a_small_form_does_not_follow_from_the_others(make_report: Callable[..., Path], baseline: pd.DataFrame) -> None:
     report = make_report(people_of(baseline, P=20, C=3, M=20))
-    # Every table must hide the same second form: 43 people less 20 less 20 are the 3 colleagues.
+    # The same groups in every table: 43 people less 20 less 20 would be the 3 colleagues, who stand with the managers.
     seen = {
         form for name in ("02_flow", "02_means_by_form", "02_beside_the_scale") for form in filed(report, name)["form"]
     }
-    assert len(seen) == 1
+    assert seen == {"peers", "non-peer staff"}
     # Eight items are not asked of colleagues: 40 asked beside 43 would be the same 3.
     assert set(filed(report, "02_items_wave_1")["asked"].dropna()) == {43}
 
