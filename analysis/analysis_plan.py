@@ -15,8 +15,7 @@ from analysis.disclosure import FLOORS
 from analysis.sentences import listed
 from analysis.verdicts import SMALLEST
 from instrument.files import write_whole
-from instrument.responses import Responses
-from instrument.sample_data import canonical_table
+from instrument.responses import Responses, canonical_table
 
 Direction = Literal["higher", "lower", "either"]
 Linking = Literal["code", "person"]

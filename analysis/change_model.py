@@ -6,11 +6,13 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from analysis.change_contrasts import ARMS as ARMS
-from analysis.change_contrasts import CHANGE as CHANGE
 from analysis.change_contrasts import (
+    ARMS,
+    CHANGE,
     FEWEST_CLUSTERS,
     LEVEL,
+    PROGRAMME,
+    ChangeModel,
     arms_have_clusters,
     change_of,
     of_arm,
@@ -18,8 +20,6 @@ from analysis.change_contrasts import (
     scored_rows,
     with_common_forms,
 )
-from analysis.change_contrasts import PROGRAMME as PROGRAMME
-from analysis.change_contrasts import ChangeModel as ChangeModel
 from analysis.mixed import MixedFit, contrast, fit_mixed
 
 

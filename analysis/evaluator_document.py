@@ -126,7 +126,6 @@ def evaluator_document(released: Released, definition: Instrument, provenance: M
     provenance : mapping
         As in ``provenance.json``.
     """
-    language = definition.languages[0]
     controlled = bool(released.rows("06_programme"))
     blocks: list[Block] = [
         Heading("Summary"),
@@ -160,10 +159,18 @@ def evaluator_document(released: Released, definition: Instrument, provenance: M
         *_guidelines(released, controlled=controlled),
         *reference_blocks(released, more=GUIDELINES),
     ]
+    return long_document("Integration of the peer workforce: evaluation", "evaluators", blocks, definition, provenance)
+
+
+def long_document(
+    title: str, readers: str, blocks: Sequence[Block], definition: Instrument, provenance: Mapping[str, Any]
+) -> Document:
+    """Put banner, place, version and footer around the blocks of a document of several pages."""
+    language = definition.languages[0]
     return Document(
-        title="Integration of the peer workforce: evaluation",
+        title=title,
         subtitle=(
-            f"For evaluators{about_place(provenance)}. "
+            f"For {readers}{about_place(provenance)}. "
             f"{definition.title.get(language, definition.id)}, version {definition.version}."
         ),
         banner=str(provenance.get("draft") or definition.banner.get(language, "")),

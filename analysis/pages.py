@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import re
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from analysis.disclosure import FLOORS, Audience
 from analysis.release import Shown
-from analysis.released import about_place
+from analysis.released import Released, about_place, references
 from instrument.definition import Instrument
 from instrument.files import write_whole
 
@@ -79,6 +77,7 @@ def write_pages(
             **shared, title=entry["title"], blocks=pages[entry["name"]], current=entry["file"], tables=tables
         )
         write_whole(folder / entry["file"], page)
+    methods = Released(shown).methods()
     index = environment.get_template("index.html").render(
         **shared,
         title="Report",
@@ -86,8 +85,8 @@ def write_pages(
         # Two notebooks may have to say the same, such as that too few people answered.
         headlines=_headlines(shown),
         pictures=[item for item in shown if item.kind == "figure" and item.headline],
-        methods=_methods(shown),
-        references=_references(_methods(shown)),
+        methods=methods,
+        references=references(methods),
         tables=[item for item in shown if item.kind == "table"],
         documents=_documents(documents),
         place=about_place(provenance),
@@ -143,23 +142,3 @@ def _title(blocks: list[dict[str, Any]], name: str) -> str:
         if block["kind"] == "prose" and "<h1>" in block["html"]:
             return str(block["html"].split("<h1>")[1].split("</h1>")[0])
     return name
-
-
-def _methods(shown: list[Shown]) -> list[str]:
-    """Return each method's sentence once, in the order of the report; the same with other numbers counts as the same."""
-    sentences: dict[str, str] = {}
-    for item in shown:
-        if item.kind == "table" and item.method:
-            sentences.setdefault(re.sub(r"\d+", "#", item.method), item.method)
-    return list(sentences.values())
-
-
-def _references(methods: list[str]) -> list[str]:
-    """Return the references that the methods cite: those whose first author stands near their year."""
-    known = tomllib.loads((TEMPLATES / "references.toml").read_text(encoding="utf-8"))["reference"]
-    cited = " ".join(methods)
-    return [
-        str(reference["text"])
-        for reference in known
-        if re.search(rf"\b{reference['author']}\b(?:[^;.)]|al\.){{0,60}}?\b{reference['year']}\b", cited)
-    ]

@@ -33,8 +33,7 @@ from analysis.written import write_documents
 from instrument.definition import Instrument, read_instrument
 from instrument.files import write_whole
 from instrument.reading import read_responses
-from instrument.responses import Responses, select, split_waves
-from instrument.sample_data import canonical_table
+from instrument.responses import Responses, canonical_table, select, split_waves
 
 SEED = 20261122
 """Seed of everything random in the notebooks (bootstrap, parallel analysis); it stands in provenance.json."""

@@ -14,17 +14,17 @@ from analysis.evaluator_document import (
     LINKING_COLUMNS,
     choices,
     flow_blocks,
-    footer,
     gap_table,
     gate_blocks,
     judged,
+    long_document,
     method_blocks,
     notes_of,
     reference_blocks,
     targeted_block,
     with_interval,
 )
-from analysis.released import DASH, NOT_ASSESSED, Released, about, about_place, readable
+from analysis.released import DASH, NOT_ASSESSED, Released, about, readable
 from instrument.definition import Instrument
 
 PRIORITY_COLUMNS = {
@@ -88,7 +88,6 @@ def researcher_document(released: Released, definition: Instrument, provenance: 
     provenance : mapping
         As in ``provenance.json``.
     """
-    language = definition.languages[0]
     blocks: list[Block] = [
         Callout(
             "For the named researcher only, under the terms of the ethics approval. Tables with this much detail can be "
@@ -143,16 +142,8 @@ def researcher_document(released: Released, definition: Instrument, provenance: 
         *_contents(released),
         *reference_blocks(released, more=(_STANDARDS,)),
     ]
-    return Document(
-        title="Integration of the peer workforce: methods and results",
-        subtitle=(
-            f"For researchers{about_place(provenance)}. "
-            f"{definition.title.get(language, definition.id)}, version {definition.version}."
-        ),
-        banner=str(provenance.get("draft") or definition.banner.get(language, "")),
-        footer=footer(provenance),
-        language=language,
-        blocks=tuple(blocks),
+    return long_document(
+        "Integration of the peer workforce: methods and results", "researchers", blocks, definition, provenance
     )
 
 

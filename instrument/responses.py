@@ -77,6 +77,22 @@ def split_waves(responses: Responses) -> dict[int, Responses]:
     return {int(number): select(responses, wave == number) for number in sorted(wave.unique())}
 
 
+def canonical_table(responses: Responses) -> pd.DataFrame:
+    """Return answers as a file has them: key columns, items with their off-scale codes, other questions."""
+    instrument = responses.instrument
+    answers = responses.answers.astype("Int64")
+    for item in instrument.items:
+        for off in instrument.response_scales[item.scale].off_scale:
+            answers[item.id] = answers[item.id].mask(
+                responses.off_scale[item.id].eq(off.reason).fillna(False), off.code
+            )
+    keys = [
+        name for name in ("person", "form", "wave", "organisation", "team", "programme") if name in responses.people
+    ]
+    others = [name for name in responses.people if name not in keys]
+    return pd.concat([responses.people[keys], answers, responses.people[others]], axis=1)
+
+
 def asked(responses: Responses) -> pd.DataFrame:
     """Return response × item: whether the respondent's form asks the item."""
     items = responses.instrument.items

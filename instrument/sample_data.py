@@ -10,7 +10,7 @@ import pandas as pd
 
 from instrument.definition import Instrument, read_instrument
 from instrument.files import write_whole
-from instrument.responses import Responses
+from instrument.responses import Responses, canonical_table
 from instrument.simulate import Population, read_population, simulate, without_effect
 
 # The columns that only the simulation knows; they go to truth.csv, which no analysis reads.
@@ -55,22 +55,6 @@ def write_sample_data(
     for path, text in paths.items():
         write_whole(path, text)
     return list(paths)
-
-
-def canonical_table(responses: Responses) -> pd.DataFrame:
-    """Return answers as a file has them: key columns, items with their off-scale codes, other questions."""
-    instrument = responses.instrument
-    answers = responses.answers.astype("Int64")
-    for item in instrument.items:
-        for off in instrument.response_scales[item.scale].off_scale:
-            answers[item.id] = answers[item.id].mask(
-                responses.off_scale[item.id].eq(off.reason).fillna(False), off.code
-            )
-    keys = [
-        name for name in ("person", "form", "wave", "organisation", "team", "programme") if name in responses.people
-    ]
-    others = [name for name in responses.people if name not in keys]
-    return pd.concat([responses.people[keys], answers, responses.people[others]], axis=1)
 
 
 def _texts(population: Population, instrument: Instrument, seed: int, source: str) -> dict[str, str]:

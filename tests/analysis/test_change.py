@@ -17,14 +17,13 @@ from analysis.waves import ScoredWaves, score_waves
 from instrument import read_instrument
 from instrument.definition import Catalogue
 from instrument.responses import Responses, select
-from instrument.simulate import Careless, read_population, simulate
+from tests.analysis.small_waves import answers_of
 
 TESTS = Path(__file__).parents[1]
 ORACLE = json.loads((TESTS / "oracles" / "change.json").read_text(encoding="utf-8"))
 VERSIONS = ORACLE["versions"]
 SCORES = ["total", "part", "sparse"]
 WORDS = ["better", "worse", "no change that matters", "too close to call", "not enough answers"]
-POPULATION = read_population(TESTS.parent / "sample_data" / "population.toml")
 PWIQ = read_instrument("pwiq")
 # For hard files three scores say as much as twenty; the total is then the mean of all items, as on short forms.
 TOTAL = PWIQ.scores["integration"].short
@@ -70,26 +69,6 @@ def test_holm_agrees_with_r(agrees):
 
 
 # Against the population
-
-
-def smaller(population, **design):
-    """Return the shipped population with fewer people, without careless ones and side questions."""
-    size = {"people_first": 200, "people_second": 160, "people_both": 110, "organisations": 16, "teams": 32}
-    return population.model_copy(
-        update={
-            "design": population.design.model_copy(update=size | design),
-            # A careless answer holds no effect: 6 % of them dilute every effect by 6 %.
-            "careless": Careless(straight_line=0, random=0, middle=0),
-            "ratings": None,
-            "background": {},
-            "open_texts": None,
-        }
-    )
-
-
-def answers_of(instrument):
-    size = {"people_first": 130, "people_second": 110, "people_both": 80, "organisations": 8, "teams": 16}
-    return tuple(simulate(smaller(POPULATION, **size), seed=3, instrument=instrument).values())
 
 
 @pytest.fixture(scope="module")

@@ -9,20 +9,21 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.change_model import CHANGE, PROGRAMME, change_model
+from analysis.change_contrasts import CHANGE, PROGRAMME
+from analysis.change_model import change_model
 from analysis.linking import link_waves
 from analysis.result import LABELS
 from analysis.waves import score_waves
 from instrument import read_instrument
 from instrument.definition import Catalogue
-from instrument.simulate import Careless, expected_answers, read_population, simulate
+from instrument.simulate import expected_answers, simulate
+from tests.analysis.small_waves import POPULATION, smaller
 
 TESTS = Path(__file__).parents[1]
 ORACLE = json.loads((TESTS / "oracles" / "change.json").read_text(encoding="utf-8"))
 VERSIONS = ORACLE["versions"]
 SCORES = ["total", "part", "sparse"]
 NUMBERS = ["estimate", "se", "df", "ci_low", "ci_high", "statistic", "p"]
-POPULATION = read_population(TESTS.parent / "sample_data" / "population.toml")
 PWIQ = read_instrument("pwiq")
 
 
@@ -112,21 +113,6 @@ def test_beside_kenward_and_roger_where_no_variance_is_at_zero(data, score, desi
 
 
 # Against the population
-
-
-def smaller(population, **design):
-    """Return the shipped population with fewer people, without careless ones and side questions."""
-    size = {"people_first": 200, "people_second": 160, "people_both": 110, "organisations": 16, "teams": 32}
-    return population.model_copy(
-        update={
-            "design": population.design.model_copy(update=size | design),
-            # A careless answer holds no effect: 6 % of them dilute every effect by 6 %.
-            "careless": Careless(straight_line=0, random=0, middle=0),
-            "ratings": None,
-            "background": {},
-            "open_texts": None,
-        }
-    )
 
 
 def stated_effect(population, name):

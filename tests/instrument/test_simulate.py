@@ -19,8 +19,7 @@ from analysis.mixed import fit_mixed
 from analysis.reliability import cronbach_alpha
 from instrument import read_instrument, read_responses, score, simulate
 from instrument.definition import Catalogue
-from instrument.responses import asked
-from instrument.sample_data import canonical_table
+from instrument.responses import asked, canonical_table
 from instrument.simulate import (
     _draw_deviations,
     _draw_people,
