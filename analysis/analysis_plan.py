@@ -330,13 +330,14 @@ def plan_text(plan: AnalysisPlan) -> str:
 
 
 def answers_hash(responses: Responses) -> str:
-    """Return the SHA-256 of what a wave answered.
+    """Return the SHA-256 of what a wave answered, the same whatever files were read beside it.
 
-    Codes are left out, as hiding them (`pwiq link --protect`) changes nothing that was planned on, and so is the number of the
-    wave, which may follow from the order of files.
+    Codes are left out, as hiding them (`pwiq link --protect`) changes nothing that was planned on; so are the number of the
+    wave, which may follow from the order of files, and columns that nobody filled in, which a later file may bring.
     """
     codes = [question.id for question in responses.instrument.questions if question.role == "code"]
-    table = canonical_table(responses).drop(columns=[*codes, "wave"], errors="ignore")
+    table = canonical_table(responses).drop(columns=[*codes, "wave"], errors="ignore").dropna(axis=1, how="all")
+    table = table[sorted(table.columns)]
     return hashlib.sha256(table.to_csv(index=False, lineterminator="\n").encode()).hexdigest()
 
 

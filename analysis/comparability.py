@@ -330,7 +330,7 @@ def _gate(
     tests, elsewhere, linked = {}, {}, {}
     for rule in tqdm(blocks.subscales, disable=not progress, desc="what may be compared", leave=False):
         tests[rule.id] = test = _tested(blocks, rule, terms)
-        elsewhere[rule.id] = "" if not test.untested or test.unresolved else _evidence(rule, known, pooled, terms)
+        elsewhere[rule.id] = ("", "") if not test.untested or test.unresolved else _evidence(rule, known, pooled, terms)
         if links is not None:
             linked[rule.id] = _over_time(blocks, rule, terms, links)
     freed = {name for test in tests.values() if not test.untested for name in test.freed}
@@ -413,8 +413,10 @@ def _teams(responses: Responses) -> pd.Series:
     return named.where(known, alone).astype(object)
 
 
-def _evidence(rule: ScoreRule, known: Mapping[str, Study], pooled: Mapping[str, Blocks], terms: _Terms) -> str:
-    """Name what is known from elsewhere of a subscale that could not be tested here; pooled data first."""
+def _evidence(
+    rule: ScoreRule, known: Mapping[str, Study], pooled: Mapping[str, Blocks], terms: _Terms
+) -> tuple[str, str]:
+    """Name what is known from elsewhere of a subscale that could not be tested here, and its numbers; pooled data first."""
     for name, blocks in pooled.items():
         test = _tested(blocks, rule, terms)
         if test.untested:
@@ -424,11 +426,11 @@ def _evidence(rule: ScoreRule, known: Mapping[str, Study], pooled: Mapping[str, 
         change, kept = (float(changes.loc[rule.id, which]) for which in ("all", "kept"))
         verdict = _verdict(freed, change, kept, terms.smallest)
         many = listed(f"{n} {which}" for n, which in zip(test.n, terms.names, strict=True))
-        return f"{verdict} in the pooled data “{name}” ({many})"
+        return f"{verdict} in the pooled data “{name}”", many
     if rule.id in known:
         study = known[rule.id]
-        return f"{study.verdict} in “{study.title}” (n = {study.n}; {study.source})"
-    return ""
+        return f"{study.verdict} in “{study.title}”", f"n = {study.n}; {study.source}"
+    return "", ""
 
 
 # The effect
@@ -443,7 +445,11 @@ def _verdict(freed: Iterable[str], change_all: float, change_kept: float, smalle
 
 
 def _table(
-    blocks: Blocks, terms: _Terms, tests: Mapping[str, Alike], elsewhere: Mapping[str, str], changes: pd.DataFrame
+    blocks: Blocks,
+    terms: _Terms,
+    tests: Mapping[str, Alike],
+    elsewhere: Mapping[str, tuple[str, str]],
+    changes: pd.DataFrame,
 ) -> pd.DataFrame:
     rows = {}
     for rule in blocks.instrument.scores:
@@ -452,14 +458,14 @@ def _table(
         parts = _parts(blocks, rule)
         if rule.id in tests:
             untested = tests[rule.id].untested
-            detail, named, n = untested, elsewhere[rule.id], tests[rule.id].n
+            detail, (named, numbers), n = untested, elsewhere[rule.id], tests[rule.id].n
             freed = list(tests[rule.id].freed)
         else:
             open_ones = [name for name in parts if tests[name].untested]
             untested = f"not tested: {listed(open_ones)}" if open_ones else ""
             detail = untested
             # What was found of its parts elsewhere stands beside them; a sum of verdicts is none.
-            named = ""
+            named = numbers = ""
             n = (int(changes.loc[rule.id, "n_first"]), int(changes.loc[rule.id, "n_second"]))
             entering = _entering(blocks.instrument, rule)
             freed = [item for name in parts for item in tests[name].freed if item in entering]
@@ -480,7 +486,7 @@ def _table(
             "freed": listed(freed),
             "n_before": n[0],
             "n_after": n[1],
-            "evidence": named,
+            "evidence": f"{named} ({numbers})" if named else "",
             "reason": _reason(verdict, named, terms, seen=rule.id in tests and tests[rule.id].unresolved),
             "detail": detail,
         }

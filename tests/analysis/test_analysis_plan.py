@@ -18,6 +18,7 @@ from analysis.plan_deviations import Done, deviations
 from analysis.planning import detectable_difference
 from analysis.study_design import design_of
 from instrument import read_instrument, read_responses, score
+from instrument.responses import split_waves
 
 TODAY = date(2026, 11, 22)
 PLAN = AnalysisPlan(
@@ -484,3 +485,17 @@ def test_words_of_others_cannot_become_markup():
     text = plan_text(replace(PLAN, author_role="<b>lead</b>\n# of | all", analyses=("[x](y)",)))
     assert "Written by: \\<b\\>lead\\</b\\> \\# of \\| all." in text
     assert "- \\[x\\](y)" in text
+
+
+def test_the_first_wave_is_known_again_beside_the_second_and_with_other_codes(pwiq, root, tmp_path):
+    source, after = root / "sample_data/baseline.csv", root / "sample_data/followup.csv"
+    alone = answers_hash(read_responses(source, pwiq))
+    beside = next(iter(split_waves(read_responses([source, after], pwiq)).values()))
+    assert answers_hash(beside) == alone
+    frame = pd.read_csv(source, dtype=str, keep_default_na=False)
+    hidden = tmp_path / "hidden.csv"
+    frame.assign(code1="c0ffee").to_csv(hidden, index=False)
+    assert answers_hash(read_responses(hidden, pwiq)) == alone
+    frame.loc[0, "roleaf"] = "5" if frame.loc[0, "roleaf"] != "5" else "4"
+    frame.to_csv(hidden, index=False)
+    assert answers_hash(read_responses(hidden, pwiq)) != alone
