@@ -186,7 +186,7 @@ def _of_baseline(plan: AnalysisPlan, done: Done) -> list[str]:
         listed(sorted(each[:12] for each in hashes)) for hashes in (plan.baseline_sha256, done.baseline_sha256)
     )
     if sorted(plan.baseline_sha256) == sorted(done.baseline_sha256):
-        return ["first wave", planned, used, _NO, "The same file."]
+        return ["first wave", planned, used, _NO, "The same answers."]
     return ["first wave", planned, used, _YES, "The file of the first wave is not the one that the plan was made with."]
 
 

@@ -98,7 +98,9 @@ def check_releases(record: str | Path, groups: Groups, audience: Audience, withd
     groups : mapping
         As `released_groups` returns them.
     audience : {"internal", "external", "researcher"}
-        Its floor is used; with an earlier report for a stricter audience, the stricter floor.
+        Who may read it. The same wave may not come back with a few answers more or less, counted by the stricter floor
+        of both reports. Groups within groups are counted by reader: outside, the reports for outside (floor 10);
+        inside, all of them (floor 5).
     withdraw : int, optional
         Number of an earlier report that has been called back; it no longer counts.
 
@@ -125,8 +127,20 @@ def check_releases(record: str | Path, groups: Groups, audience: Audience, withd
             raise ValueError(_no_such_report(withdraw, earlier))
         earlier = [release for release in earlier if release.number != withdraw]
     now = _fingerprints(groups, salt)
-    for release in earlier:
-        floor = max(FLOORS[audience], FLOORS[release.audience])
+    for release in earlier:  # the same wave with a few more answers: the stricter floor of the two reports
+        for label in set(now) & set(release.groups):
+            floor = max(FLOORS[audience], FLOORS[release.audience])
+            _refuse_small_difference(release, label, now[label], label, release.groups[label], floor)
+    # Groups within groups: readers outside hold reports for outside alone, people inside may hold all of them. A group of 7
+    # that people inside were shown is no secret from them, and one for outside shows it to nobody.
+    for floor in sorted({floor for floor in FLOORS.values() if floor <= FLOORS[audience]}):
+        held = [release for release in earlier if FLOORS[release.audience] >= floor]
+        _refuse_what_readers_could_tell(held, now, floor)
+
+
+def _refuse_what_readers_could_tell(held: Sequence[EarlierRelease], now: dict[str, frozenset[str]], floor: int) -> None:
+    """Refuse if readers who hold these reports and the new one could tell of fewer than floor people."""
+    for release in held:
         # Only groups that share somebody are compared: with thousands of teams, few pairs of them do.
         groups_of: dict[str, list[str]] = {}
         for name, before in release.groups.items():
@@ -135,9 +149,8 @@ def check_releases(record: str | Path, groups: Groups, audience: Audience, withd
         for label, people in now.items():
             for name in dict.fromkeys(name for person in people for name in groups_of.get(person, ())):
                 _refuse_small_difference(release, label, people, name, release.groups[name], floor)
-    floor = max([FLOORS[audience], *(FLOORS[release.audience] for release in earlier)])
-    if earlier:
-        _refuse_small_remainders(earlier, now, floor)
+    if held:
+        _refuse_small_remainders(held, now, floor)
 
 
 def note_release(

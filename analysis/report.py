@@ -192,6 +192,8 @@ def _run_notebook(source: Path, executed: Path, parameters: dict[str, Any]) -> N
     order = {"source": str(source), "executed": str(executed), "parameters": known}
     done = subprocess.run(
         [sys.executable, "-m", "analysis.run_notebook"],
+        # One thread each, as notebooks run side by side and their matrices are small: several would wait for each other.
+        env={"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"} | os.environ,
         input=json.dumps(order),
         capture_output=True,
         text=True,

@@ -103,6 +103,18 @@ def test_the_stricter_audience_of_both_reports_counts(record):
     check_releases(record, {"wave 1": people(0, 40)}, "internal")
 
 
+def test_a_small_team_may_have_a_report_for_inside_and_one_for_outside(record):
+    inside = {"wave 1": people(0, 30), "wave 1, peers": people(0, 6), "wave 1, non-peer staff": people(6, 30)}
+    note_release(record, inside, "internal")
+    note_release(record, {"wave 1": people(0, 30)}, "external")  # shows no group of 6
+    # Readers outside hold reports for outside alone: 10 is their floor among these.
+    with pytest.raises(ReleaseRefusedError, match="number 2"):
+        check_releases(record, {"wave 1": people(0, 30), "wave 1, non-peer staff": people(6, 30)}, "external")
+    # People inside hold all: 4 of the 6 peer workers would be left over.
+    with pytest.raises(ReleaseRefusedError):
+        check_releases(record, {"wave 1": people(0, 30), "wave 1, some": people(4, 30)}, "external")
+
+
 def test_teams_beside_all_teams_leave_nobody_over(record):
     note_release(record, {"wave 1": people(0, 40)}, "internal")
     note_release(record, {"wave 1": people(0, 15)}, "internal")  # team A: the other 25 are many
