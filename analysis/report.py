@@ -32,7 +32,7 @@ from analysis.workbook import write_workbook
 from analysis.written import write_documents
 from instrument.definition import Instrument, read_instrument
 from instrument.files import write_whole
-from instrument.reading import read_responses
+from instrument.reading import Platform, read_responses
 from instrument.responses import Responses, canonical_table, select, split_waves
 
 SEED = 20261122
@@ -53,6 +53,10 @@ def run_report(
     record: str | Path | None = None,
     withdraw: int | None = None,
     open_answers: str | Path | None = None,
+    platform: Platform = "auto",
+    form: str | None = None,
+    language: str | None = None,
+    mapping: str | Path | None = None,
     force: bool = False,
     progress: bool = False,
 ) -> Path:
@@ -79,6 +83,8 @@ def run_report(
         Number of an earlier report that was called back.
     open_answers : path, optional
         Write the answers to open questions to this file too, shuffled and unlinked. They may name people.
+    platform, form, language, mapping
+        How the files are read, as for `read_responses`.
     force : bool
         Replace ``out`` if it is an earlier report (or empty); any other folder is never touched.
     progress : bool
@@ -113,13 +119,13 @@ def run_report(
         raise ValueError(f"audience must be one of {', '.join(FLOORS)}; got {audience!r}")
     _refuse_existing(target, force=force)
     named = [instrument] if Path(instrument).exists() else []  # else it ships with the package
-    _refuse_to_lose([Path(each) for each in (*paths, *named, plan, record) if each], target)
+    _refuse_to_lose([Path(each) for each in (*paths, *named, plan, record, mapping) if each], target)
     if plan:
         read_plan(plan)  # refused before any work is done
     if open_answers:
         _refuse_place_of_open_answers(Path(open_answers), target, paths)
     definition = read_instrument(instrument)
-    responses = read_responses(paths, definition)
+    responses = read_responses(paths, definition, platform=platform, form=form, language=language, mapping=mapping)
     _refuse_other_version(responses)
     _refuse_waves_that_are_none(responses)
     chosen = _of_place(responses, organisation=organisation, team=team)
@@ -131,9 +137,11 @@ def run_report(
         parts, finished = Path(work) / "parts", Path(work) / "report"
         parts.mkdir()
         finished.mkdir()
-        everyone = [str(path.resolve()) for path in paths]
+        # The notebooks find out by themselves how a file is read; what they were told beside it they would not know.
+        told = platform != "auto" or form is not None or language is not None or mapping is not None
+        everyone = _written(responses, Path(work) / "all") if told else [str(path.resolve()) for path in paths]
         parameters = {
-            "files": everyone if chosen is responses else _written(chosen, Path(work)),
+            "files": everyone if chosen is responses else _written(chosen, Path(work) / "place"),
             "pooled": None if chosen is responses else everyone,
             "instrument": _definition_parameter(instrument),
             "audience": audience,
@@ -237,6 +245,7 @@ def _of_place(responses: Responses, *, organisation: str | None, team: str | Non
 
 def _written(responses: Responses, folder: Path) -> list[str]:
     """Write the answers to one file a wave, as the notebooks read them; they go when the report is finished."""
+    folder.mkdir()
     paths = []
     for wave, part in split_waves(responses).items():
         paths.append(folder / f"wave_{wave}.csv")

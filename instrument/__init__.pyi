@@ -2,11 +2,16 @@ from .codebook import codebook as codebook
 from .definition import Instrument as Instrument
 from .definition import InstrumentError as InstrumentError
 from .definition import read_instrument as read_instrument
+from .mapping import MappingError as MappingError
+from .mapping import propose_mapping as propose_mapping
+from .mapping import read_mapping as read_mapping
 from .reading import read_responses as read_responses
 from .responses import ResponseError as ResponseError
 from .responses import Responses as Responses
 from .scoring import keyed as keyed
 from .scoring import score as score
 from .simulate import simulate as simulate
+from .survey import Survey as Survey
+from .survey import build_survey as build_survey
 from .versions import comparable_scores as comparable_scores
 from .versions import compare_versions as compare_versions

@@ -2,49 +2,45 @@
 
 from __future__ import annotations
 
-import re
-import unicodedata
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from instrument.contradictions import FILE_COLUMNS
-from instrument.definition import Instrument, Item, Question, ResponseScale
+from instrument.definition import Instrument, Item, Question
+from instrument.ledger import LedgerLine, ledger_table
+from instrument.meanings import (
+    NOTHING,
+    WHOLE,
+    WHOLE_COMMA,
+    YES_NO,
+    Answers,
+    ClosedColumn,
+    Codes,
+    Flags,
+    filled,
+    shift_of_codes,
+    spelt_range,
+    spoilt_texts,
+)
+from instrument.missing_columns import like_form, missing_items
+from instrument.platforms.answers import known_columns, plain
 from instrument.responses import ResponseError, question_columns
 from instrument.tables import Column, Fault, RawTable, line, shown
-
-Codes = npt.NDArray[np.int64]
-Flags = npt.NDArray[np.bool_]
-
-LEDGER = (
-    "file",
-    "column",
-    "became",
-    "cells",
-    "answered",
-    "blank",
-    "off_scale",
-    "labels_read",
-    "off_scale_not_asked",
-    "note",
-)
-BLANKS = ("", "NA", ".")
-NOTHING = -1  # in an array of codes: no code here
-
-_WHOLE = re.compile(r"(0|[1-9][0-9]*)(\.0+)?", re.ASCII)
-_WHOLE_COMMA = re.compile(r"(0|[1-9][0-9]*)([.,]0+)?", re.ASCII)
-_NUMBER = re.compile(r"[+-]?[0-9]+([.,][0-9]*)?([eE][+-]?[0-9]+)?", re.ASCII)
-_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}([T ].*)?", re.ASCII)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class CheckedTable:
-    """One file's answers. Where there are `faults` the frames hold what could be read, and are not used."""
+    """One file's answers. Where there are `faults` the frames hold what could be read, and are not used.
+
+    `scores` are the columns that hold a score of the definition which the platform computed: column → its score and
+    the numbers, NaN where empty.
+    """
 
     table: RawTable
     index: pd.Index
@@ -52,23 +48,13 @@ class CheckedTable:
     off_scale: pd.DataFrame
     people: pd.DataFrame
     ledger: pd.DataFrame
+    scores: dict[str, tuple[str, npt.NDArray[np.float64]]]
     faults: tuple[Fault, ...]
 
 
-def known_columns(instrument: Instrument) -> tuple[str, ...]:
-    """Return the names of all columns that a file may have: keys, items, questions.
-
-    Examples
-    --------
-    >>> from instrument import read_instrument
-    >>> known_columns(read_instrument("pwiq"))[:4]
-    ('response', 'person', 'form', 'wave')
-    """
-    questions = [name for question in instrument.questions for name in question_columns(question, instrument)]
-    return tuple(dict.fromkeys((*FILE_COLUMNS, *instrument.items.ids, *questions)))
-
-
-def check_table(table: RawTable, instrument: Instrument, *, wave: int, stem: str) -> CheckedTable:
+def check_table(
+    table: RawTable, instrument: Instrument, *, wave: int, stem: str, language: str | None = None
+) -> CheckedTable:
     """Hold a table against the definition.
 
     Parameters
@@ -79,112 +65,15 @@ def check_table(table: RawTable, instrument: Instrument, *, wave: int, stem: str
         The wave of a file that has no column `wave`.
     stem : str
         What responses without an id are called: `<stem>:<row>`.
+    language : str, optional
+        The language whose labels are read. Default: all of the definition.
 
     Raises
     ------
     ResponseError
         If no column is one of the questionnaire. Every other fault is in the result.
     """
-    return _Check(table, instrument, wave, stem).run()
-
-
-# One column
-
-
-class _Outcome(NamedTuple):
-    """What one text means in a closed column."""
-
-    code: int = NOTHING
-    label: bool = False
-    fault: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class _ClosedColumn:
-    """The cells of a closed column. Arrays are by row."""
-
-    codes: Codes
-    blank: Flags
-    label: Flags
-    bad: dict[int, str]  # position → message
-
-    def among(self, codes: Collection[int]) -> Flags:
-        return np.isin(self.codes, list(codes))
-
-
-class _Answers:
-    """The texts that stand for answers on one scale."""
-
-    def __init__(
-        self, codes: Sequence[int], off_scale: Mapping[int, str], labels: Iterable[tuple[str, int]], allowed: str
-    ) -> None:
-        self.codes = frozenset(codes)
-        self.off_scale = dict(off_scale)
-        self.allowed = allowed
-        self.labels: dict[str, set[int]] = {}
-        for label, code in labels:
-            # A number is always a code: '1' must not turn into 2 because a label says so.
-            if not _WHOLE.fullmatch(label.strip()):
-                self.labels.setdefault(_plain(label), set()).add(code)
-
-    @classmethod
-    def of_scale(cls, scale: ResponseScale) -> _Answers:
-        off = {each.code: each.reason for each in scale.off_scale}
-        beside = [f"{each.code} ({next(iter(each.label.values()), each.reason)})" for each in scale.off_scale]
-        return cls(
-            scale.codes,
-            off,
-            [(label, code) for code, text in scale.labels.items() for label in text.values()],
-            ", ".join([_range(scale.codes), *beside]) + " and the labels of these",
-        )
-
-    def meaning(self, text: str, whole: re.Pattern[str]) -> _Outcome:
-        if number := whole.fullmatch(text):
-            code = int(number.group(1))
-            if code in self.codes or code in self.off_scale:
-                return _Outcome(code)
-            return _Outcome(fault="is not an answer")
-        found = self.labels.get(_plain(text), set())
-        if len(found) == 1:
-            return _Outcome(next(iter(found)), label=True)
-        if found:
-            return _Outcome(fault="is the label of several codes, depending on the language")
-        if _DATE.fullmatch(text):
-            return _Outcome(fault="is a date, not an answer (a spreadsheet may have turned an answer into it)")
-        if _NUMBER.fullmatch(text):
-            return _Outcome(fault="is not an answer: it is not a plain whole number")
-        return _Outcome(fault="is not an answer: it is neither a number nor a label of this scale")
-
-    def read(self, column: Column, whole: re.Pattern[str]) -> _ClosedColumn:
-        stripped = [text.strip() for text in column.texts]
-        outcomes = [_Outcome() if text in BLANKS else self.meaning(text, whole) for text in stripped]
-        # The last entry of each is for an empty cell, whose position is -1.
-        blank = np.array([text in BLANKS for text in stripped] + [True], dtype=bool)
-        codes = np.array([outcome.code for outcome in outcomes] + [NOTHING], dtype=np.int64)
-        label = np.array([outcome.label for outcome in outcomes] + [False], dtype=bool)
-        wrong = np.array([bool(outcome.fault) for outcome in outcomes] + [False], dtype=bool)
-        messages = [
-            f"{shown(text)} {outcome.fault}; allowed are {self.allowed}; correct the cell or leave it empty"
-            for text, outcome in zip(column.texts, outcomes, strict=True)
-        ]
-        bad = {row: messages[column.position[row]] for row in np.flatnonzero(wrong[column.position]).tolist()}
-        return _ClosedColumn(
-            codes=codes[column.position], blank=blank[column.position], label=label[column.position], bad=bad
-        )
-
-
-_YES_NO = _Answers((0, 1), {}, (), "0 (no) and 1 (yes)")
-
-
-def _plain(label: str) -> str:
-    # Word processors turn an apostrophe into a quotation mark; it is the same answer.
-    return unicodedata.normalize("NFC", label).replace("’", "'").strip().casefold()
-
-
-def _range(codes: Sequence[int]) -> str:
-    if len(codes) > 2 and list(codes) == list(range(codes[0], codes[-1] + 1)):
-        return f"{codes[0]}–{codes[-1]}"
-    return ", ".join(map(str, codes))
+    return _Check(table, instrument, wave, stem, language).run()
 
 
 def _integers(codes: Codes, present: Flags) -> pd.arrays.IntegerArray:
@@ -194,34 +83,22 @@ def _integers(codes: Codes, present: Flags) -> pd.arrays.IntegerArray:
 # One file
 
 
-@dataclass(kw_only=True)
-class _Line:
-    """A line of the ledger."""
-
-    column: str
-    became: str
-    cells: int
-    answered: int = 0
-    blank: int = 0
-    off_scale: int = 0
-    labels_read: int = 0
-    off_scale_not_asked: int = 0
-    notes: list[str] = field(default_factory=list)
-
-
 class _Check:
     """The check of one file: gathers the faults and the ledger while columns are read."""
 
-    def __init__(self, table: RawTable, instrument: Instrument, wave: int, stem: str) -> None:
+    def __init__(
+        self, table: RawTable, instrument: Instrument, wave: int, stem: str, language: str | None = None
+    ) -> None:
         self.table = table
         self.instrument = instrument
         self.wave = wave
         self.stem = stem
         self.size = len(table.rows)
-        self.whole = _WHOLE_COMMA if table.decimal_comma else _WHOLE
+        self.whole = WHOLE_COMMA if table.decimal_comma else WHOLE
         self.faults: list[Fault] = list(table.faults)
-        self.lines: dict[str, _Line] = {}
-        self.scales = {scale.id: _Answers.of_scale(scale) for scale in instrument.response_scales}
+        self.lines: dict[str, LedgerLine] = {}
+        self.scores: dict[str, tuple[str, npt.NDArray[np.float64]]] = {}
+        self.scales = {scale.id: Answers.of_scale(scale, language=language) for scale in instrument.response_scales}
         self.columns = self._columns()
         self.form = self._form()
 
@@ -251,6 +128,7 @@ class _Check:
                 index=index,
             ),
             ledger=self._ledger(),
+            scores=self.scores,
             faults=tuple(sorted(self.faults, key=self._order)),
         )
 
@@ -284,7 +162,8 @@ class _Check:
             ids = ", ".join((*FILE_COLUMNS[1:3], self.instrument.items.ids[0]))
             message = (
                 f"none of the {len(columns)} columns is one of this questionnaire; columns are separated by commas, "
-                f"semicolons or tabs and bear the ids of the definition ({ids}, …); name them so"
+                f"semicolons or tabs and bear the ids of the definition ({ids}, …); name them so, or write down which "
+                "is which (pwiq map)"
             )
             raise ResponseError([line(self.table.file, Fault(1, next(iter(columns)), message))])
         for name in columns:
@@ -300,18 +179,18 @@ class _Check:
         return columns
 
     def _nameless(self, number: int, column: Column) -> None:
-        cells = column.change(_filled)
-        filled = np.flatnonzero(cells.position >= 0)
-        if len(filled):
-            row = int(self.table.rows[filled[0]])
+        cells = column.change(filled)
+        places = np.flatnonzero(cells.position >= 0)
+        if len(places):
+            row = int(self.table.rows[places[0]])
             self._fault(
                 1,
                 f"column {number}",
-                f"the column has no name but holds {shown(str(cells[filled[0]]))} in row {row}; name it or empty it",
+                f"the column has no name but holds {shown(str(cells[places[0]]))} in row {row}; name it or empty it",
             )
         else:
             name = f"(column {number})"
-            self.lines[name] = _Line(
+            self.lines[name] = LedgerLine(
                 column=name, became="ignored", cells=self.size, blank=self.size, notes=["no name, and nothing in it"]
             )
 
@@ -334,7 +213,24 @@ class _Check:
         if needed:
             message = f"the cell is empty; allowed is any name or number; fill it, or leave the column {name!r} out"
             self._cell_faults(name, dict.fromkeys(np.flatnonzero(column.position < 0).tolist(), message))
+        if name not in ("form", "wave"):
+            self._spoilt(name, column)
         return column
+
+    def _spoilt(self, name: str, column: Column) -> None:
+        """Refuse names and codes that a spreadsheet has turned into a date or a number."""
+        spoilt = spoilt_texts(column.texts)
+        if any(spoilt):
+            became = np.array([*spoilt, ""], dtype=object)[column.position]
+            self._cell_faults(
+                name,
+                {
+                    at: f"{shown(str(column[at]))} is a {became[at]}: a spreadsheet has probably turned a code such as "
+                    f"{'MAR05' if became[at] == 'date' else '1E05'} into it; format the column as text and enter the "
+                    "code again"
+                    for at in np.flatnonzero(became != "").tolist()
+                },
+            )
 
     def _wave(self) -> Any:
         every = np.ones(self.size, dtype=bool)
@@ -360,10 +256,15 @@ class _Check:
             if len(forms) == 1:
                 return Column(texts=forms, position=np.zeros(self.size, dtype=np.int64))
             if not self._misspelt("form"):
-                self._fault(1, "form", f"there is no such column; add it: allowed in it are {', '.join(forms)}")
+                like = like_form(self.instrument, self.columns)
+                self._fault(1, "form", f"there is no such column; add it: allowed in it are {', '.join(forms)}{like}")
             return Column(texts=(), position=np.full(self.size, NOTHING, dtype=np.int64))
         found = self._key("form", needed=False)
-        column = found.change(lambda text: text if text in forms else None)
+        titles = {plain(title): form.id for form in self.instrument.forms for title in form.title.values()}
+        names = [text if text in forms else titles.get(plain(text)) for text in found.texts]
+        by_title = np.array([text != name and name is not None for text, name in zip(found.texts, names, strict=True)])
+        self.lines["form"].labels_read = int(np.append(by_title, False)[found.position].sum())
+        column = _merged(found.change(dict(zip(found.texts, names, strict=True)).get))
         allowed = f"allowed are {', '.join(forms)}; correct the cell"
         self._cell_faults(
             "form",
@@ -372,14 +273,14 @@ class _Check:
         return column
 
     def _yes_no(self, name: str, became: str) -> Any:
-        read = _YES_NO.read(self.columns[name], self.whole)
+        read = YES_NO.read(self.columns[name], self.whole)
         self._cell_faults(name, read.bad)
         answered = read.codes != NOTHING
         self.lines[name] = self._line(name, became, read, answered, answered & False)
         return _integers(read.codes, answered)
 
-    def _line(self, name: str, became: str, read: _ClosedColumn, answered: Flags, off: Flags) -> _Line:
-        return _Line(
+    def _line(self, name: str, became: str, read: ClosedColumn, answered: Flags, off: Flags) -> LedgerLine:
+        return LedgerLine(
             column=name,
             became=became,
             cells=self.size,
@@ -387,6 +288,9 @@ class _Check:
             blank=int(read.blank.sum()),
             off_scale=int(off.sum()),
             labels_read=int(read.label.sum()),
+            language=", ".join(
+                f"{language or 'several'} {count}" for language, count in sorted(read.languages.items(), reverse=True)
+            ),
         )
 
     def _misspelt(self, name: str) -> bool:
@@ -397,6 +301,7 @@ class _Check:
 
     def _items(self) -> tuple[dict[str, Any], dict[str, Any]]:
         self._missing_items()
+        self._shifted_codes()
         answers: dict[str, Any] = {}
         reasons: dict[str, Any] = {}
         for item in self.instrument.items:
@@ -408,24 +313,37 @@ class _Check:
         return answers, reasons
 
     def _missing_items(self) -> None:
-        forms = [""]
+        forms: list[str] = []
         if self.form is not None:
             present = {self.form.texts[at] for at in np.unique(self.form.position) if at >= 0}
             forms = [form for form in self.instrument.forms.ids if form in present]
-        needed = {item for form in forms for item in self.instrument.asked_by(form)}
-        missing = [
-            item
-            for item in self.instrument.items.ids
-            if item in needed and item not in self.columns and not self._misspelt(item)
-        ]
-        if not missing:
-            return
-        asks = f"form {forms[0]} asks" if len(forms) == 1 else f"forms {' and '.join(forms)} ask"
-        asks = "the questionnaire asks" if self.form is None else asks
-        found, what = "there is no such column", "it"
-        if len(missing) > 1:
-            found, what = f"{len(missing)} items have no column: {', '.join(missing)}", "them"
-        self._fault(1, missing[0], f"{found}; {asks} {what}; add {what} (with empty cells where nobody answered)")
+        named = [name for name in self.instrument.items.ids if name in self.columns or self._misspelt(name)]
+        if self.form is not None and not forms:
+            return  # every form was refused
+        if found := missing_items(self.instrument, named, forms):
+            self._fault(1, found[0], found[1])
+
+    def _shifted_codes(self) -> None:
+        """Name columns that all count from another number than the definition, once for all."""
+        self.told: dict[str, str] = {}
+        for scale in self.instrument.response_scales:
+            names = [item.id for item in self.instrument.items if item.scale == scale.id and item.id in self.columns]
+            shift = shift_of_codes([self.columns[name] for name in names], scale, self.whole)
+            if not shift:
+                continue
+            found = spelt_range([code + shift for code in scale.codes])
+            first = scale.low + shift
+            many = f"{len(names)} columns ({names[0]} to {names[-1]})" if len(names) > 1 else "the column"
+            remedy = "add 1 to" if shift < 0 else "take 1 from"
+            empty = " (where 0 was meant as no answer, empty the cell)" if first == 0 else ""
+            self._fault(
+                1,
+                names[0],
+                f"{many} hold {found} where the definition has {spelt_range(scale.codes)}: the file counts from {first}; "
+                f"{remedy} every answer, or export the codes of the definition{empty}",
+            )
+            beyond = str(first if shift < 0 else scale.high + shift)
+            self.told |= dict.fromkeys(names, beyond)
 
     def _asks(self, forms: Sequence[str]) -> Flags:
         """Return which rows have one of these forms; a row whose form was refused counts as having it."""
@@ -436,7 +354,8 @@ class _Check:
 
     def _item(self, item: Item) -> tuple[Any, Any]:
         name, answers, asks = item.id, self.scales[item.scale], self._asks(item.forms)
-        read = answers.read(self.columns[name], self.whole)
+        told = self._told_texts(name)
+        read = answers.read(self.columns[name], self.whole, told=told)
         on = read.among(answers.codes)
         off = read.among(answers.off_scale)
         self._cell_faults(name, read.bad)
@@ -456,17 +375,24 @@ class _Check:
         self.lines[name] = counted
         return _integers(read.codes, on & asks), _reasons_of(read.codes, off & asks, answers.off_scale)
 
-    def _reasons(self, answers: _Answers, read: _ClosedColumn, off: Flags) -> list[str]:
+    def _told_texts(self, name: str) -> tuple[str, ...]:
+        """Return the texts of a column that count from another number, as was said already."""
+        if name not in self.told:
+            return ()
+        whole = [(text.strip(), self.whole.fullmatch(text.strip())) for text in self.columns[name].texts]
+        return tuple(text for text, number in whole if number and number.group(1) == self.told[name])
+
+    def _reasons(self, answers: Answers, read: ClosedColumn, off: Flags) -> list[str]:
         counts = {reason: int((off & (read.codes == code)).sum()) for code, reason in answers.off_scale.items()}
         return [f"{reason} {count}" for reason, count in counts.items() if count]
 
-    def _file_labels(self, name: str, answers: _Answers, counted: _Line) -> None:
+    def _file_labels(self, name: str, answers: Answers, counted: LedgerLine) -> None:
         """Refuse a file whose own labels (.sav) say that its codes mean something else."""
         own = []
         for value, label in self.table.value_labels.get(name, {}).items():
-            number = _WHOLE.fullmatch(value)
+            number = WHOLE.fullmatch(value)
             code = int(number.group(1)) if number else NOTHING
-            meant = answers.labels.get(_plain(label), set())
+            meant = answers.labelled(label)
             if meant and code not in meant:
                 self._fault(
                     1,
@@ -484,7 +410,7 @@ class _Check:
                 self._fault(
                     1,
                     name,
-                    f"the file declares {_range(lost)} as missing, which the definition has as an answer; "
+                    f"the file declares {spelt_range(lost)} as missing, which the definition has as an answer; "
                     "correct the column's missing values",
                 )
 
@@ -514,7 +440,10 @@ class _Check:
         if question.multiple:
             return self._yes_no(name, "question")
         if question.scale is None:
-            return self._text(name, "question").strings()
+            column = self._text(name, "question")
+            if question.role == "code":
+                self._spoilt(name, column)
+            return column.strings()
         answers = self.scales[question.scale]
         read = answers.read(self.columns[name], self.whole)
         self._cell_faults(name, read.bad)
@@ -527,41 +456,49 @@ class _Check:
         return _integers(read.codes, on)
 
     def _text(self, name: str, became: str) -> Column:
-        column = self.columns[name].change(_filled)
+        column = self.columns[name].change(filled)
         answered = int((column.position >= 0).sum())
-        self.lines[name] = _Line(
+        self.lines[name] = LedgerLine(
             column=name, became=became, cells=self.size, answered=answered, blank=self.size - answered
         )
         return column
 
     def _unknown(self) -> dict[str, Any]:
         people: dict[str, Any] = {}
+        rules = {name: rule.id for rule in self.instrument.scores for name in (rule.export, rule.id)}
         for name in self.columns:
-            if name not in self.lines:
-                people[name] = self._text(name, "kept")
+            if name in self.lines:
+                continue
+            numbers = self._numbers(name) if name in rules else None
+            if numbers is not None:
+                self._text(name, "score")
+                self.scores[name] = (rules[name], numbers)
+            else:
+                people[name] = self._text(name, "kept").strings()
                 self.lines[name].notes.append("not a column of this questionnaire; kept as text")
         return people
 
+    def _numbers(self, name: str) -> npt.NDArray[np.float64] | None:
+        """Return a column as numbers, NaN where empty; None if a cell is no number."""
+        column = self.columns[name].change(filled)
+        numbers = []
+        for text in column.texts:
+            try:
+                numbers.append(float(text.strip().replace(",", ".") if self.table.decimal_comma else text))
+            except ValueError:
+                return None
+        return np.array([*numbers, np.nan])[column.position]
+
     def _ledger(self) -> pd.DataFrame:
         named = [name or f"(column {number})" for number, name in enumerate(self.table.names, start=1)]
-        lines = [self.lines[name] for name in dict.fromkeys(named) if name in self.lines]
-        lines += [
-            _Line(column=what, became="ignored", cells=count, notes=[note]) for what, count, note in self.table.left_out
-        ]
-        rows = [
-            {
-                **{name: getattr(each, name) for name in LEDGER if name not in ("file", "note")},
-                "file": self.table.file,
-                "note": "; ".join(each.notes),
-            }
-            for each in lines
-        ]
-        return pd.DataFrame(rows, columns=list(LEDGER))
+        return ledger_table([self.lines[name] for name in dict.fromkeys(named) if name in self.lines], self.table)
 
 
-def _filled(text: str) -> str | None:
-    """Return a text as it is, or None if it is a blank."""
-    return None if text.strip() in BLANKS else text
+def _merged(column: Column) -> Column:
+    """Return the column with each different text once, after several texts became the same."""
+    at = {text: number for number, text in enumerate(dict.fromkeys(column.texts))}
+    places = np.array([*(at[text] for text in column.texts), -1], dtype=np.int64)
+    return Column(texts=tuple(at), position=places[column.position])
 
 
 def _found(cell: str | None, what: str) -> str:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator
 
-from instrument.definition_file import DefinitionFile, DefinitionTables, ScoreTable
+from instrument.definition_file import DefinitionFile, DefinitionTables, ScaleTable, ScoreTable, every_text
 
 ID_RULE = re.compile(r"^[a-z][a-z0-9]{1,14}$")
 SPSS_KEYWORDS = {"all", "and", "by", "eq", "ge", "gt", "le", "lt", "ne", "not", "or", "to", "with"}
@@ -14,6 +15,8 @@ FILE_COLUMNS = ("response", "person", "form", "wave", "organisation", "team", "p
 _DERIVED = ("mean_of_scores", "difference", "acquiescence")
 _FEWEST_STEPS, _MOST_STEPS = 2, 4  # of a family of actions: first steps, not a programme
 
+_CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")  # control characters but the line break
+
 _Key = tuple[str, ...]
 _Fault = tuple[_Key, str]
 
@@ -21,12 +24,13 @@ _Fault = tuple[_Key, str]
 def contradictions(file: DefinitionFile) -> list[str]:
     """Return every fault of a definition, a line each with its place; none if it is sound."""
     tables = file.tables
-    checks = (_ids, _scales, _forms, _items, _questions, _scores, _themes, _actions, _signals)
-    faults = [file.places.fault(key, message) for check in checks for key, message in check(tables)]
+    checks = (_ids, _scales, _forms, _items, _questions, _scores, _themes, _actions, _signals, _translations)
+    faults = [file.places.fault(key, message) for each in checks for key, message in each(tables)]
     faults += [
-        file.places.fault(key, f"no text in {language!r}", language=language)
+        file.places.fault(key, message, language=language)
         for language in tables.instrument.languages
-        for key in _missing_texts(tables, language)
+        for check in (_missing_texts, _signs)
+        for key, message in check(tables, language)
     ]
     return faults
 
@@ -98,9 +102,28 @@ def _scales(tables: DefinitionTables) -> Iterator[_Fault]:
                         (*key, "labels"),
                         f"the label {label!r} of code {code} in {language!r} would be read as code {label.strip()}",
                     )
-            shown = [label.strip().casefold() for label in labels.values()]
+            shown = [_as_read(label) for label in labels.values()]
             for label in sorted({label for label in shown if shown.count(label) > 1}):
                 yield (*key, "labels"), f"two codes have the same label {label!r} in {language!r}"
+        yield from (((*key, "labels"), message) for message in _labels_of_two_codes(scale))
+
+
+def _labels_of_two_codes(scale: ScaleTable) -> Iterator[str]:
+    """Name labels that mean one code here and another there: an answer may be read from its label in any language."""
+    meant: dict[str, tuple[str, str]] = {}
+    for language, labels in scale.labels.items():
+        for code, label in labels.items():
+            known, first = meant.setdefault(_as_read(label), (code, language))
+            if code != known and language != first:
+                yield (
+                    f"the label {label!r} means code {code} in {language!r} and code {known} in {first!r}; an answer "
+                    "could be read as either"
+                )
+
+
+def _as_read(label: str) -> str:
+    """Return a label without what a reader of answers ignores: case, blanks around it, the kind of apostrophe."""
+    return unicodedata.normalize("NFC", label).replace("’", "'").strip().casefold()
 
 
 def _forms(tables: DefinitionTables) -> Iterator[_Fault]:
@@ -340,37 +363,47 @@ def _signals(tables: DefinitionTables) -> Iterator[_Fault]:
             yield (*key, "score"), _unknown(signal.score, "a score", tables.scores)
 
 
-def _missing_texts(tables: DefinitionTables, language: str) -> Iterator[_Key]:
-    head = tables.instrument
-    if not head.title.get(language):
-        yield ("instrument", "title")
-    if head.status == "draft" and not head.banner.get(language):
-        yield ("instrument", "banner")
-    for name, scale in tables.response_scales.items():
-        labels = scale.labels.get(language, {})
-        yield from (
-            ("response_scales", name, str(code))
-            for code in [*scale.codes, *(off.code for off in scale.off_scale)]
-            if not labels.get(str(code))
-        )
-    for section in ("items", "questions"):
-        yield from ((section, name) for name, entry in getattr(tables, section).items() if not entry.text.get(language))
-    for section in ("subscales", "forms", "scores"):
-        yield from (
-            (section, name) for name, entry in getattr(tables, section).items() if not entry.title.get(language)
-        )
-    for section in ("actions", "signals"):
-        yield from (
-            (section, name) for name, entry in getattr(tables, section).items() if not entry.title.get(language)
-        )
-    yield from (("actions", name) for name, entry in tables.actions.items() if not entry.steps.get(language))
-    yield from (("signals", name) for name, entry in tables.signals.items() if not entry.meaning.get(language))
-    yield from (
-        ("subscales", name, "facets", facet)
-        for name, subscale in tables.subscales.items()
-        for facet, entry in subscale.facets.items()
-        if not entry.title.get(language)
-    )
+def _missing_texts(tables: DefinitionTables, language: str) -> Iterator[_Fault]:
+    """Name every text that must exist, or exists in another language of the definition, and is not there or blank."""
+    languages = tables.instrument.languages
+    for entry in every_text(tables):
+        given = [each for each in languages if entry.texts.get(each, "").strip()]
+        if language in given or not (entry.needed or given):
+            continue
+        *above, what = entry.key
+        if "steps" in above and language in entry.texts:
+            continue  # a blank step: `_actions` says so
+        if entry.key[0] in ("instrument", "response_scales"):
+            yield entry.key, f"no text in {language!r}"
+        elif what in ("text", "title"):
+            yield tuple(above), f"no text in {language!r}"
+        else:
+            part = f"step {what}" if "steps" in above else what
+            yield entry.key[:2], f"no text in {language!r} ({part})"
+
+
+def _signs(tables: DefinitionTables, language: str) -> Iterator[_Fault]:
+    """Name control characters in texts: no platform shows them, and a tab or carriage return breaks files of texts."""
+    for entry in every_text(tables):
+        for sign in sorted(set(_CONTROL.findall(entry.texts.get(language, "")))):
+            yield entry.key, f"the character U+{ord(sign):04X} in {language!r} is not allowed; remove it"
+
+
+def _translations(tables: DefinitionTables) -> Iterator[_Fault]:
+    first, *others = tables.instrument.languages
+    for language, table in tables.translations.items():
+        key = ("translations", language)
+        if language == first:
+            yield key, f"{language!r} is the language that the others are translated from; it has no record"
+        elif language not in others and language not in tables.instrument.title:
+            yield key, f"there are no texts in {language!r}"
+        if table.status == "reviewed" and not (table.reviewed_by and table.reviewed):
+            yield (*key, "status"), "a reviewed translation says by whom (reviewed_by, roles) and when (reviewed)"
+        for name, record in table.texts.items():
+            told = [record.back_translation, record.by, record.made, record.verdict]
+            if any(told) and not all(told):
+                message = "a back-translation has the text, who made it (role), the date and the verdict"
+                yield (*key, "texts", name), message
 
 
 def _unknown(value: str, what: str, known: object) -> str:

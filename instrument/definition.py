@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import date
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar, overload
 
@@ -15,6 +16,7 @@ from instrument.definition_file import (
     ItemTable,
     ScaleTable,
     ScoreTable,
+    TranslationTable,
     load_definition,
 )
 
@@ -35,6 +37,7 @@ __all__ = [
     "Source",
     "Subscale",
     "Text",
+    "Translation",
     "read_instrument",
 ]
 
@@ -205,6 +208,7 @@ class Item:
     forms: tuple[str, ...]
     short_form: bool
     scale: str
+    required: bool
     sources: tuple[Source, ...]
 
 
@@ -220,6 +224,8 @@ class Question:
     subscale: str | None
     forms: tuple[str, ...]
     asked: str
+    before_items: bool
+    required: bool
     risk: str | None
     note: str
 
@@ -282,6 +288,22 @@ class Signal:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Translation:
+    """How the texts of a language came about; `id` is the language. People are named by role.
+
+    ``status`` is "draft" until somebody who is named by role has reviewed it; without a record it is "draft".
+    """
+
+    id: str
+    status: str
+    method: str
+    translated_by: tuple[str, ...]
+    translated: date | None
+    reviewed_by: tuple[str, ...]
+    reviewed: date | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Instrument:
     """A whole questionnaire; made by `read_instrument`.
 
@@ -289,8 +311,8 @@ class Instrument:
     ----------
     id, version, status, licence : str
         ``status`` is "draft" or "validated".
-    title, banner, instructions, rule : Text
-        Language → text.
+    title, banner, instructions, rule, form_question : Text
+        Language → text; ``form_question`` asks which form is the respondent's, where one survey holds several.
     languages : tuple of str
     negative_control : tuple of str
         Facets on which no change is expected, named before there were data.
@@ -299,7 +321,9 @@ class Instrument:
     actions, signals : Catalogue
         What to do about a subscale, under its id, and patterns of scores worth a talk; often empty.
     digest : str
-        SHA-256 of the definition's files.
+        SHA-256 of the definition's files, without the record of its translations.
+    translations : Catalogue
+        One `Translation` for each language but the first, which the others are made from.
     """
 
     id: str
@@ -310,6 +334,7 @@ class Instrument:
     banner: Text
     instructions: Text
     rule: Text
+    form_question: Text
     languages: tuple[str, ...]
     negative_control: tuple[str, ...]
     response_scales: Catalogue[ResponseScale]
@@ -321,6 +346,7 @@ class Instrument:
     actions: Catalogue[ActionFamily]
     signals: Catalogue[Signal]
     digest: str = field(repr=False)
+    translations: Catalogue[Translation] = field(default_factory=Catalogue)
 
     @property
     def full_forms(self) -> tuple[str, ...]:
@@ -411,6 +437,7 @@ def _build(file: DefinitionFile) -> Instrument:
         banner=_text(head.banner),
         instructions=_text(head.instructions),
         rule=_text(head.rule),
+        form_question=_text(head.form_question),
         languages=tuple(head.languages),
         negative_control=tuple(head.negative_control),
         response_scales=Catalogue(_scale(name, table) for name, table in tables.response_scales.items()),
@@ -450,6 +477,8 @@ def _build(file: DefinitionFile) -> Instrument:
                 subscale=table.subscale,
                 forms=tuple(table.forms) or tuple(tables.forms),
                 asked=table.asked,
+                before_items=table.before_items,
+                required=table.required,
                 risk=table.risk,
                 note=table.note,
             )
@@ -474,6 +503,22 @@ def _build(file: DefinitionFile) -> Instrument:
             for name, table in tables.signals.items()
         ),
         digest=file.digest,
+        translations=Catalogue(
+            _translation(language, tables.translations.get(language, TranslationTable()))
+            for language in head.languages[1:]
+        ),
+    )
+
+
+def _translation(language: str, table: TranslationTable) -> Translation:
+    return Translation(
+        id=language,
+        status=table.status,
+        method=table.method,
+        translated_by=tuple(table.translated_by),
+        translated=table.translated,
+        reviewed_by=tuple(table.reviewed_by),
+        reviewed=table.reviewed,
     )
 
 
@@ -503,6 +548,7 @@ def _item(name: str, table: ItemTable, tables: DefinitionTables) -> Item:
         forms=tuple(forms),
         short_form=table.short,
         scale=table.scale or str(tables.instrument.item_scale),
+        required=table.required,
         sources=tuple(Source(theme=source.theme, phrase=source.phrase, via=source.via) for source in table.sources),
     )
 

@@ -9,14 +9,17 @@ from __future__ import annotations
 import hashlib
 import re
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, ValidationError
 
+RECORD = "translations.toml"  # beside the main file of a folder: how each translation came about
+_BESIDE = (RECORD, "decisions.toml")  # what a folder may hold beside the definition and its texts
 TextTable = dict[str, str]  # language → text
 Reason = Literal["dont_know", "does_not_apply", "not_started", "prefer_not"]
 Rule = Literal["mean", "balanced_mean", "raw_mean", "mean_of_scores", "difference", "acquiescence"]
@@ -54,6 +57,7 @@ class InstrumentTable(_Table):
     banner: TextTable = {}
     instructions: TextTable = {}
     rule: TextTable = {}
+    form_question: TextTable = {}
 
 
 class OffScaleTable(_Table):
@@ -118,6 +122,7 @@ class ItemTable(_Table):
     reverse: bool = False
     short: bool = False
     scale: str | None = None
+    required: bool = False
     sources: Annotated[list[SourceTable], Field(max_length=4)] = []
 
 
@@ -131,6 +136,8 @@ class QuestionTable(_Table):
     subscale: str | None = None
     forms: list[str] = []
     asked: Literal["always", "follow-up", "off"] = "always"
+    before_items: bool = False
+    required: bool = False
     risk: Literal["high", "medium", "low"] | None = None
     note: str = ""
 
@@ -197,6 +204,38 @@ class SignalTable(_Table):
     points: Annotated[float, Field(gt=0, le=100)]
 
 
+class TermTable(_Table):
+    """One term of a translation's glossary, and why it was chosen."""
+
+    term: str
+    translation: str
+    reason: str
+
+
+class TextRecordTable(_Table):
+    """Which source text a translation was made from (both as hashes), and its translation back, if one was made."""
+
+    source: Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
+    translation: Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
+    back_translation: Annotated[str, Field(min_length=1)] | None = None
+    by: Annotated[str, Field(min_length=1)] | None = None
+    made: date | None = None
+    verdict: Literal["same meaning", "other meaning"] | None = None
+
+
+class TranslationTable(_Table):
+    """`[translations.LANG]`, or `[LANG]` in `translations.toml`: how a translation came about. People are named by role."""
+
+    status: Literal["draft", "reviewed"] = "draft"
+    method: str = ""
+    translated_by: list[str] = []
+    translated: date | None = None
+    reviewed_by: list[str] = []
+    reviewed: date | None = None
+    glossary: list[TermTable] = []
+    texts: dict[str, TextRecordTable] = {}
+
+
 class DefinitionTables(_Table):
     """A whole definition, as its file has it."""
 
@@ -210,6 +249,48 @@ class DefinitionTables(_Table):
     themes: dict[str, ThemeTable] = {}
     actions: dict[str, ActionTable] = {}
     signals: dict[str, SignalTable] = {}
+    translations: dict[str, TranslationTable] = {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class EveryLanguage:
+    """One text of a definition: where it stands, whether it must exist, and the text in each language that has it."""
+
+    key: tuple[str, ...]
+    needed: bool
+    texts: Mapping[str, str]
+
+
+def every_text(tables: DefinitionTables) -> Iterator[EveryLanguage]:
+    """Yield everything that can be translated, in the order of a text file."""
+
+    def text(key: tuple[str, ...], texts: Mapping[str, str], *, needed: bool = True) -> EveryLanguage:
+        return EveryLanguage(key=key, needed=needed, texts=texts)
+
+    head = tables.instrument
+    needed = {"title": True, "banner": head.status == "draft"}
+    for what in ("title", "banner", "instructions", "form_question", "rule"):
+        yield text(("instrument", what), getattr(head, what), needed=needed.get(what, False))
+    for name, scale in tables.response_scales.items():
+        for code in [*scale.codes, *(off.code for off in scale.off_scale)]:
+            labels = {each: of[str(code)] for each, of in scale.labels.items() if str(code) in of}
+            yield text(("response_scales", name, str(code)), labels)
+    for name, subscale in tables.subscales.items():
+        yield text(("subscales", name, "title"), subscale.title)
+        yield text(("subscales", name, "construct"), subscale.meaning, needed=False)
+        for facet, entry in subscale.facets.items():
+            yield text(("subscales", name, "facets", facet, "title"), entry.title)
+    for section, what in (("forms", "title"), ("items", "text"), ("questions", "text"), ("scores", "title")):
+        for name, table in getattr(tables, section).items():
+            yield text((section, name, what), getattr(table, what))
+    for name, action in tables.actions.items():
+        yield text(("actions", name, "title"), action.title)
+        for at in range(max([1, *map(len, action.steps.values())])):
+            steps = {each: of[at] for each, of in action.steps.items() if at < len(of)}
+            yield text(("actions", name, "steps", str(at + 1)), steps)
+    for name, signal in tables.signals.items():
+        yield text(("signals", name, "title"), signal.title)
+        yield text(("signals", name, "meaning"), signal.meaning)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -233,6 +314,8 @@ class Places:
         """Return `FILE:LINE: key: message` for the nearest key that stands in the file."""
         name = self._text_names.get(language or "", self._name)
         names = tuple(str(part) for part in key)
+        if names[0] == "translations" and RECORD in self._lines:
+            name, names = RECORD, names[1:] or names
         line = next(
             (self._lines[name][names[:n]] for n in range(len(names), 0, -1) if names[:n] in self._lines[name]),
             1,
@@ -242,11 +325,13 @@ class Places:
 
 def load_definition(definition: str | Path) -> DefinitionFile:
     """Read a definition: a name that ships with the package, a TOML file, or a folder."""
-    main, text_paths = _find(definition)
+    main, text_paths = find_definition(definition)
+    record = main.parent / RECORD
+    records = [record] if text_paths and record.exists() else []
     sources: dict[str, str] = {}
     parsed: dict[str, dict[str, Any]] = {}
     faults: list[str] = []
-    for path in (main, *text_paths.values()):
+    for path in (main, *text_paths.values(), *records):
         try:
             sources[path.name] = path.read_text(encoding="utf-8-sig")
             parsed[path.name] = tomllib.loads(sources[path.name])
@@ -260,13 +345,19 @@ def load_definition(definition: str | Path) -> DefinitionFile:
     tables = parsed[main.name]
     for language, path in text_paths.items():
         faults += _add_texts(tables, parsed[path.name], language, places)
+    if records and "translations" in tables:
+        faults.append(places.fault(("translations",), f"stands in {RECORD} too; keep one of them"))
+    elif records:
+        tables["translations"] = parsed[RECORD]
     try:
         checked = DefinitionTables.model_validate(tables)
     except ValidationError as error:
         faults += [places.fault(fault["loc"], _in_words(fault)) for fault in error.errors()]
     if faults:
         raise InstrumentError(faults)
-    digest = hashlib.sha256("\0".join(sources[name] for name in sorted(sources)).encode()).hexdigest()
+    # How a translation came about is no part of what is asked: a review noted later makes no other questionnaire.
+    asked = sorted(sources.keys() - {RECORD})
+    digest = hashlib.sha256("\0".join(sources[name] for name in asked).encode()).hexdigest()
     return DefinitionFile(tables=checked, places=places, digest=digest)
 
 
@@ -280,8 +371,8 @@ def definition_schema() -> dict[str, Any]:
     }
 
 
-def _find(definition: str | Path) -> tuple[Path, dict[str, Path]]:
-    """Return the main file and the text file of each language."""
+def find_definition(definition: str | Path) -> tuple[Path, dict[str, Path]]:
+    """Return the main file and, of a folder, the text file of each language. Folders inside (`past/`) are not read."""
     path = Path(definition)
     if not path.exists():
         shipped = Path(str(resources.files("instrument"))) / str(definition)
@@ -292,13 +383,14 @@ def _find(definition: str | Path) -> tuple[Path, dict[str, Path]]:
         path = shipped
     if path.is_file():
         return path, {}
-    mains = [file for file in sorted(path.glob("*.toml")) if not file.name.startswith("text.")]
+    files = [file for file in sorted(path.glob("*.toml")) if file.is_file()]
+    mains = [file for file in files if not file.name.startswith("text.") and file.name not in _BESIDE]
     named = [file for file in mains if file.stem == path.resolve().name]
     if not named and len(mains) != 1:
         raise InstrumentError(
             [f"{path}: a folder holds one file {path.resolve().name}.toml; found {len(mains)} candidates"]
         )
-    texts = {file.name.split(".")[1]: file for file in sorted(path.glob("text.*.toml"))}
+    texts = {file.name.split(".")[1]: file for file in files if file.match("text.*.toml")}
     return (named or mains)[0], texts
 
 

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import csv
-import datetime as dt
-import io
-import math
+import json
 import re
-import zipfile
-import zlib
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
-from xml.etree import ElementTree
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from instrument.cells import cell_text
+from instrument.cells import shown as shown
+from instrument.delimited import Records, decoded, likely_separator
 from instrument.responses import ResponseError
+from instrument.workbooks import sheet_of_answers
 
 Rows = npt.NDArray[np.int64]
 
@@ -92,6 +90,20 @@ class RawTable:
         Rows that do not fit the header; they are left out of `columns`.
     left_out : tuple of (str, int, str)
         Parts of the file that hold no answers: what, how many cells or rows, and a note for the ledger.
+    headers : mapping
+        Column → what it is called in the file, where that is another name.
+    notes : mapping
+        Column → sentences about it for the ledger.
+    platform : str
+        Whose export this is; "" until that is known, "canonical" for columns under the ids of the definition.
+    documents : tuple
+        What a .json or .ndjson file holds, parsed; such a file has no columns until a platform makes them.
+    kind : str
+        Ending of the file: ``.csv``, ``.sav`` …
+    remarks : tuple of (str, str)
+        What was decided about the file as a whole, and a sentence for the ledger.
+    stamp : str
+        What the file says it was made from (``pwiq 0.1.0 form P …``), where its format has a place for that.
     """
 
     file: str
@@ -103,11 +115,13 @@ class RawTable:
     declared_missing: Mapping[str, Sequence[tuple[float, float]]] = field(default_factory=dict)
     faults: tuple[Fault, ...] = ()
     left_out: tuple[tuple[str, int, str], ...] = ()
-
-
-def shown(value: str) -> str:
-    """Return a value as messages show it: quoted, control characters escaped, at most 40 characters."""
-    return repr(value) if len(repr(value)) <= 40 else f"{repr(value)[:39]}…"
+    headers: Mapping[str, str] = field(default_factory=dict)
+    notes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    platform: str = ""
+    documents: tuple[Any, ...] = ()
+    kind: str = ""
+    remarks: tuple[tuple[str, str], ...] = ()
+    stamp: str = ""
 
 
 def line(file: str, fault: Fault) -> str:
@@ -130,28 +144,46 @@ def read_table(path: Path, *, file: str, known: Collection[str] = ()) -> RawTabl
     Raises
     ------
     ResponseError
-        If the file is no table: its content is of another kind than its name says, its encoding is not
-        UTF-8, it is empty, or it has a header only.
+        If the file is no table: its content is of another kind than its name says, its encoding cannot be
+        told, it is empty, or it has a header only.
     """
     readers: dict[str, Callable[[], RawTable]] = {
         ".csv": lambda: _read_text(path, file),
         ".tsv": lambda: _read_text(path, file),
         ".xlsx": lambda: _read_workbook(path, file, known),
-        ".sav": lambda: _read_sav(path, file),
+        ".sav": lambda: _read_statistics(path, file, suffix),
+        ".dta": lambda: _read_statistics(path, file, suffix),
         ".parquet": lambda: _read_parquet(path, file),
+        ".json": lambda: _read_json(path, file),
+        ".ndjson": lambda: _read_json_lines(path, file),
     }
     if path.is_dir():
         raise ResponseError([f"{file}: this is a folder, not a file of answers; name the file inside it"])
     suffix = path.suffix.lower()
     if suffix not in readers:
-        raise ResponseError(
-            [f"{file}: files named {suffix or 'without an ending'} are not read; save it as {_one_of(readers)}"]
-        )
+        raise ResponseError([f"{file}: {_not_read(path, suffix, readers)}"])
     _refuse_other_kind(path, file, suffix)
-    table = readers[suffix]()
-    if not len(table.rows) and not table.faults:
+    table = replace(readers[suffix](), kind=suffix)
+    if not len(table.rows) and not table.faults and not table.documents:
         raise ResponseError([f"{file}: the file has column names but no answers; nothing can be read from it"])
     return table
+
+
+def _not_read(path: Path, suffix: str, readers: Collection[str]) -> str:
+    """Return why a file of this ending is not read, and what to do."""
+    if suffix == ".xls":
+        return "old Excel files (.xls) are not read; open it in Excel or LibreOffice and save it as .xlsx"
+    if suffix == ".zip":
+        return "this is a zip archive; unpack it and name the file inside it"
+    if suffix in (".xml", ".html", ".htm"):
+        with path.open("rb") as stream:
+            if b"<!ENTITY" in stream.read(100_000).replace(b"\0", b"").upper():
+                return (
+                    "this XML file declares entities, with which a file can draw in other files: it is refused; export "
+                    "the answers as CSV"
+                )
+        return f"files named {suffix} are not read; export the answers as CSV (FHIR: as JSON)"
+    return f"files named {suffix or 'without an ending'} are not read; save it as {_one_of(readers)}"
 
 
 # What files begin with, and what they then are.
@@ -163,10 +195,22 @@ _BEGINNINGS = (
     (b"%PDF", "", "a PDF document"),
     (b"\xd0\xcf\x11\xe0", "", "an old (.xls) or encrypted Office file"),
     (b"\x1f\x8b", "", "a gzip archive"),
-    (b"\xff\xfe", "", "text encoded as UTF-16"),
-    (b"\xfe\xff", "", "text encoded as UTF-16"),
+    (b"<stata_dta>", ".dta", "a Stata file"),
 )
-_NAMED = {".csv": "a CSV", ".tsv": "a CSV", ".xlsx": "an .xlsx", ".sav": "a .sav", ".parquet": "a Parquet"}
+_NAMED = {
+    ".csv": "a CSV",
+    ".tsv": "a CSV",
+    ".xlsx": "an .xlsx",
+    ".sav": "a .sav",
+    ".dta": "a Stata",
+    ".parquet": "a Parquet",
+    ".json": "a JSON",
+    ".ndjson": "a JSON",
+}
+_OLD_STATA = range(
+    102, 116
+)  # first byte of a .dta file before Stata 13: its version; the second: which byte comes first
+_TEXT = (".csv", ".tsv", ".json", ".ndjson")
 
 
 def _refuse_other_kind(path: Path, file: str, suffix: str) -> None:
@@ -175,33 +219,35 @@ def _refuse_other_kind(path: Path, file: str, suffix: str) -> None:
     if not start:
         raise ResponseError([f"{file}: the file is empty; export the answers again"])
     kind, what = next(((kind, what) for begin, kind, what in _BEGINNINGS if start.startswith(begin)), (".csv", ""))
+    if kind == ".csv" and suffix == ".dta" and start[0] in _OLD_STATA and start[1:2] in (b"\1", b"\2"):
+        kind = ".dta"
     if re.match(rb"(\xef\xbb\xbf)?\s*<(!doctype html|html|\?xml|head|body|table)\b", start, re.IGNORECASE):
         kind, what = "", "a web page (perhaps a login page saved by mistake)"
-    kind = ".tsv" if kind == ".csv" and suffix == ".tsv" else kind
+    kind = suffix if kind == ".csv" and suffix in _TEXT else kind
     if kind != suffix:
         found = what or "text or something unknown"
         raise ResponseError([f"{file}: this is not {_NAMED[suffix]} file: it holds {found}; {_remedy(found, suffix)}"])
 
 
 def _remedy(found: str, suffix: str) -> str:
-    if "UTF-16" in found:
-        return "save it as CSV in UTF-8 (in Excel: 'CSV UTF-8')"
-    if suffix in (".csv", ".tsv") and ("Excel" in found or "SPSS" in found or "Parquet" in found):
+    if suffix in _TEXT and any(kind in found for kind in ("Excel", "SPSS", "Stata", "Parquet")):
         return "give it the ending that it should have, or save it as CSV in UTF-8"
     return "export the answers again"
 
 
 # Text: CSV with commas, semicolons or tabs
 
-_HEADER_LIMIT = 200_000  # characters in which the separator is looked for
-
 
 def _read_text(path: Path, file: str) -> RawTable:
-    text = _decoded(path.read_bytes(), file)
-    if match := re.match(r"sep=.\s", text):
-        raise ResponseError([f"{file}:1: {shown(match.group().strip())} is a note for Excel; delete this line"])
-    delimiter = max(",;\t", key=lambda each: _columns_if(text[:_HEADER_LIMIT], each))  # the first of those that tie
-    records = _Records(text, delimiter, file)
+    text, remarks = decoded(path.read_bytes(), file)
+    stated = re.match(r"sep=(.)[^\S\r\n]*(\r\n|\r|\n)", text)
+    if stated:
+        delimiter = stated.group(1)
+        text = text[stated.end() :]
+        remarks += (("(separator)", f"line 1 says that {shown(delimiter)} separates the columns"),)
+    else:
+        delimiter = likely_separator(text)
+    records = Records(text, delimiter, file, lines_before=1 if stated else 0)
     header = next(iter(records), [])
     _require_header(header, file)
     rows: list[list[str]] = []
@@ -225,60 +271,8 @@ def _read_text(path: Path, file: str) -> RawTable:
         decimal_comma=delimiter == ";",
         faults=tuple(faults),
         left_out=_empty_rows(empty),
+        remarks=remarks,
     )
-
-
-def _decoded(data: bytes, file: str) -> str:
-    if b"\0" in data:
-        row = data[: data.index(b"\0")].count(b"\n") + 1
-        raise ResponseError(
-            [
-                f"{file}:{row}: a NUL byte: this is no text in UTF-8; save the file as CSV in UTF-8 (in Excel: 'CSV UTF-8')"
-            ]
-        )
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        row = data[: error.start].count(b"\n") + 1
-        raise ResponseError(
-            [
-                f"{file}:{row}: the byte 0x{data[error.start]:02x} is not UTF-8 (the file is probably in "
-                f"Windows-1252 or Latin-1); save it as CSV in UTF-8 (in Excel: 'CSV UTF-8')"
-            ]
-        ) from None
-
-
-class _Records:
-    """The records of a text file, each with the line on which it begins."""
-
-    def __init__(self, text: str, delimiter: str, file: str) -> None:
-        # newline="" keeps \r\n, \r and \n as they are: the csv module tells them from those in quotes.
-        self._reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-        self._file = file
-        self.line = 0
-
-    def __iter__(self) -> Iterator[list[str]]:
-        try:
-            while True:
-                self.line = self._reader.line_num + 1
-                record = next(self._reader, None)
-                if record is None:
-                    return
-                yield record
-        except csv.Error:
-            raise ResponseError(
-                [
-                    f"{self._file}:{self.line}: the quotation marks are broken in the record that begins here: "
-                    'one is not closed, or stands inside a quoted cell without being doubled (""); correct the record'
-                ]
-            ) from None
-
-
-def _columns_if(text: str, delimiter: str) -> int:
-    try:
-        return len(next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), []))
-    except csv.Error:
-        return 0
 
 
 def _ragged(row: int, record: list[str], header: list[str]) -> Fault:
@@ -299,179 +293,95 @@ def _ragged(row: int, record: list[str], header: list[str]) -> Fault:
 
 
 def _read_workbook(path: Path, file: str, known: Collection[str]) -> RawTable:
-    from python_calamine import CalamineError, CalamineWorkbook, PasswordError
-
-    _refuse_boundless(path, file)
-    try:
-        with CalamineWorkbook.from_path(str(path)) as workbook:
-            sheets = {
-                name: workbook.get_sheet_by_name(name).to_python(skip_empty_area=False)
-                for name in _worksheets(workbook)
-            }
-    except PasswordError:
-        raise ResponseError([f"{file}: the workbook is protected by a password; save it without one"]) from None
-    except CalamineError as error:
-        raise ResponseError(
-            [
-                f"{file}: the workbook cannot be read ({error}); open it in Excel or LibreOffice and save it again as .xlsx"
-            ]
-        ) from None
-    sheets = {name: rows for name, rows in sheets.items() if rows}
-    if not sheets:
-        raise ResponseError([f"{file}: the workbook is empty; export the answers again"])
-    name = _sheet_with_answers(sheets, known, file)
-    rows: list[list[Any]] = [[_text(cell) for cell in row] for row in sheets[name]]
-    for (row, column), text in _unread_cells(path, name).items():
-        if row < len(rows) and column < len(rows[row]):
-            rows[row][column] = text
+    rows, left_out = sheet_of_answers(path, file=file, known=known)
     header = ["" if cell is None else cell for cell in rows[0]]
     _require_header(header, file)
     table = np.array(rows[1:], dtype=object).reshape(len(rows) - 1, len(header))
-    return _columnar(
-        file,
-        header,
-        [Column.of(cells, str) for cells in table.T],
-        left_out=tuple(
-            (f"(sheet {other})", sum(map(len, rest)), "a sheet without columns of this questionnaire")
-            for other, rest in sheets.items()
-            if other != name
-        ),
-    )
+    return _columnar(file, header, [Column.of(cells, str) for cells in table.T], left_out=left_out)
 
 
-_UNPACKED_LIMIT = 4_000_000_000  # bytes; 100,000 answers to 66 items are a tenth of it
-_AREA_LIMIT = 30_000_000  # cells, empty ones too: calamine keeps room for each
-_FAR_ROW = re.compile(rb' r="[A-Z]{0,3}([0-9]{6,7})"')
-_ROW = re.compile(rb' r="[A-Z]{0,3}([0-9]{1,7})"')
-_FAR_COLUMN = re.compile(rb' r="([A-Z]{3})[0-9]+"')
+# SPSS and Stata
 
 
-def _refuse_boundless(path: Path, file: str) -> None:
-    """Refuse a workbook that would fill the memory: one that unpacks to gigabytes, or with a lone cell far out."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            if sum(part.file_size for part in archive.infolist()) > _UNPACKED_LIMIT:
-                raise ResponseError([f"{file}: the workbook unpacks to over 4 GB; save the answers as CSV in UTF-8"])
-            for part in archive.namelist():
-                if (
-                    part.startswith("xl/worksheets/")
-                    and part.endswith(".xml")
-                    and _area(archive.read(part)) > _AREA_LIMIT
-                ):
-                    raise ResponseError(
-                        [
-                            f"{file}: the sheet spans over {_AREA_LIMIT:,} cells; delete the empty rows and columns (a cell "
-                            "may lie far from the others), or save the answers as CSV in UTF-8"
-                        ]
-                    )
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError):
-        return  # broken or encrypted: calamine says which
+_PROGRAM = {".sav": "SPSS", ".dta": "Stata"}
 
 
-def _area(sheet: bytes) -> int:
-    """Return at least how many cells the sheet spans, where that is many."""
-    columns = max((_place(letters) for letters in set(_FAR_COLUMN.findall(sheet))), default=100)
-    rows = _FAR_ROW if columns == 100 else _ROW  # most sheets are not wide, and quickly looked through
-    return columns * max((int(row) for row in rows.findall(sheet)), default=1)
-
-
-def _place(letters: bytes) -> int:
-    """Return the number of a column: A is 1, Z 26, AA 27."""
-    place = 0
-    for letter in letters:
-        place = place * 26 + letter - 64
-    return place
-
-
-def _worksheets(workbook: Any) -> list[str]:
-    from python_calamine import SheetTypeEnum
-
-    return [sheet.name for sheet in workbook.sheets_metadata if sheet.typ == SheetTypeEnum.WorkSheet]
-
-
-def _sheet_with_answers(sheets: Mapping[str, list[list[Any]]], known: Collection[str], file: str) -> str:
-    held = {
-        name: sum(isinstance(cell, str) and cell.strip() in known for cell in rows[0]) for name, rows in sheets.items()
-    }
-    chosen = [name for name, count in held.items() if count]
-    if len(chosen) > 1:
-        raise ResponseError(
-            [
-                f"{file}: {len(chosen)} sheets hold columns of this questionnaire "
-                f"({', '.join(map(shown, chosen))}); save the one that is meant as a file of its own"
-            ]
-        )
-    return chosen[0] if chosen else next(iter(sheets))
-
-
-_CELL = re.compile(rb'<c r="([A-Z]+)([0-9]+)"([^>]*?)(?<!/)>(.*?)</c>', re.DOTALL)
-_FORMULA = re.compile(rb"<f[^>]*>(.*?)</f>", re.DOTALL)
-_VALUE = re.compile(rb"<(?:v|t)[^>]*>([^<]+)</")
-
-
-def _unread_cells(path: Path, sheet: str) -> dict[tuple[int, int], str]:
-    """Return (row, column), from 0 → text of cells with an error (#N/A) or a formula without a stored value.
-
-    calamine gives these as empty cells; read so, an error would become a blank.
-    """
-    with zipfile.ZipFile(path) as archive:
-        data = archive.read(_sheet_part(archive, sheet))
-    if b't="e"' not in data and b"<f" not in data:
-        return {}
-    found = {}
-    for letters, number, attributes, content in _CELL.findall(data):
-        value = _VALUE.search(content)
-        formula = _FORMULA.search(content)
-        if b't="e"' in attributes:
-            text = value.group(1).decode() if value else "#ERROR"
-        elif b"<f" in content and not value and b't="str"' not in attributes:
-            text = "=" + (formula.group(1).decode("utf-8", "replace") if formula else "…")
-        else:
-            continue
-        found[int(number) - 1, _place(letters) - 1] = text
-    return found
-
-
-def _sheet_part(archive: zipfile.ZipFile, sheet: str) -> str:
-    """Return the name of a sheet's part inside a workbook."""
-    relations = ElementTree.fromstring(archive.read("xl/_rels/workbook.xml.rels"))  # noqa: S314 calamine read it
-    targets = {relation.get("Id"): str(relation.get("Target")) for relation in relations}
-    book = ElementTree.fromstring(archive.read("xl/workbook.xml"))  # noqa: S314 calamine read it
-    for element in book.iter():
-        if element.tag.endswith("}sheet") and element.get("name") == sheet:
-            key = next(value for name, value in element.attrib.items() if name.endswith("}id"))
-            target = targets[key]
-            return target.lstrip("/") if target.startswith("/") else f"xl/{target}"
-    raise KeyError(sheet)
-
-
-# SPSS and Parquet
-
-
-def _read_sav(path: Path, file: str) -> RawTable:
+def _read_statistics(path: Path, file: str, suffix: str) -> RawTable:
+    """Read a file of SPSS or Stata; Stata's missing values .a to .z become these two signs."""
     import pyreadstat
 
+    read = {".sav": pyreadstat.read_sav, ".dta": pyreadstat.read_dta}[suffix]
+    program = _PROGRAM[suffix]
     try:
-        columns, meta = pyreadstat.read_sav(str(path), user_missing=True, output_format="dict")
+        columns, meta = read(str(path), user_missing=True, output_format="dict")
     except (pyreadstat.ReadstatError, UnicodeDecodeError) as error:
-        raise ResponseError([f"{file}: the SPSS file cannot be read ({error}); save it again in SPSS"]) from None
-    return _columnar(
-        file,
-        list(columns),
-        [Column.of(np.array(values, dtype=object), _text) for values in columns.values()],
-        value_labels={
-            column: {_text(value) or "": label for value, label in labels.items()}
-            for column, labels in meta.variable_value_labels.items()
-        },
-        declared_missing={
-            column: [
-                (float(each["lo"]), float(each["hi"]))
-                for each in ranges
-                if not isinstance(each["lo"], str) and not isinstance(each["hi"], str)
-            ]
-            for column, ranges in meta.missing_ranges.items()
-        },
+        raise ResponseError(
+            [f"{file}: the {program} file cannot be read ({error}); save it again in {program}"]
+        ) from None
+    extended = {name: set(values) for name, values in (meta.missing_user_values or {}).items()}
+    notes = [meta.file_label or "", *(meta.notes or [])]
+    return replace(
+        _columnar(
+            file,
+            list(columns),
+            [
+                Column.of(np.array(values, dtype=object), _stata_text(extended.get(name, set())))
+                for name, values in columns.items()
+            ],
+            value_labels={
+                column: {
+                    _stata_text(extended.get(column, set()))(value) or "": label for value, label in labels.items()
+                }
+                for column, labels in meta.variable_value_labels.items()
+            },
+            declared_missing={
+                column: [
+                    (float(each["lo"]), float(each["hi"]))
+                    for each in ranges
+                    if not isinstance(each["lo"], str) and not isinstance(each["hi"], str)
+                ]
+                for column, ranges in meta.missing_ranges.items()
+            },
+        ),
+        stamp=next((note.strip() for note in notes if "sha256:" in note), ""),
     )
+
+
+def _stata_text(extended: Collection[str]) -> Callable[[Any], str | None]:
+    """Return how cells of a column become text, where `extended` are its missing values "a" to "z"."""
+    return lambda value: f".{value}" if isinstance(value, str) and value in extended else cell_text(value)
+
+
+# JSON
+
+
+def _read_json(path: Path, file: str) -> RawTable:
+    text, remarks = decoded(path.read_bytes(), file)
+    return _documents(file, (_parsed(text, file, ""),), remarks)
+
+
+def _read_json_lines(path: Path, file: str) -> RawTable:
+    text, remarks = decoded(path.read_bytes(), file)
+    lines = [(number, each) for number, each in enumerate(text.splitlines(), start=1) if each.strip()]
+    return _documents(file, tuple(_parsed(each, file, f":{number}") for number, each in lines), remarks)
+
+
+def _parsed(text: str, file: str, place: str) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        place = place or f":{error.lineno}"
+        raise ResponseError([f"{file}{place}: this is not JSON ({error.msg}); export the answers again"]) from None
+    except RecursionError:
+        raise ResponseError([f"{file}{place}: the JSON is nested too deeply; export the answers again"]) from None
+
+
+def _documents(file: str, documents: tuple[Any, ...], remarks: tuple[tuple[str, str], ...]) -> RawTable:
+    none = np.array([], dtype=np.int64)
+    return RawTable(file=file, names=(), columns=(), rows=none, documents=documents, remarks=remarks)
+
+
+# Parquet
 
 
 def _read_parquet(path: Path, file: str) -> RawTable:
@@ -500,7 +410,7 @@ def _parquet_column(column: Any) -> Column:
         column = column.cast(column.type.value_type)
     encoded = column.dictionary_encode().combine_chunks()
     at = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
-    return Column(texts=tuple(encoded.dictionary.to_pylist()), position=at).change(_text)
+    return Column(texts=tuple(encoded.dictionary.to_pylist()), position=at).change(cell_text)
 
 
 # Every format
@@ -547,25 +457,6 @@ def _empty_rows(rows: Sequence[int]) -> tuple[tuple[str, int, str], ...]:
         return ()
     places = ", ".join(map(str, rows[:10])) + (", …" if len(rows) > 10 else "")
     return (("(empty rows)", len(rows), f"rows in which every cell is empty: {places}"),)
-
-
-def _text(value: object) -> str | None:
-    """Return a cell as the text that a person would have typed: 3.0 is "3", 2.5 is "2.5"."""
-    if isinstance(value, str):
-        return value or None
-    if value is None:
-        return None
-    if isinstance(value, bool):
-        return "TRUE" if value else "FALSE"
-    if isinstance(value, float):
-        if math.isnan(value):
-            return None
-        return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
-    if isinstance(value, dt.datetime) and value.time() == dt.time():
-        return value.date().isoformat()
-    if isinstance(value, dt.date | dt.time):
-        return value.isoformat()
-    return str(value)
 
 
 def _one_of(names: Collection[str]) -> str:

@@ -3,6 +3,7 @@ import datetime as dt
 import os
 import re
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from instrument.definition import read_instrument
+from instrument.definition import Catalogue, Labels, Text, read_instrument
 from instrument.reading import read_responses
 from instrument.responses import ResponseError
 
@@ -473,7 +474,10 @@ def test_missing_columns_are_one_line(tmp_path):
         "a.csv:1:foodbb: there is no such column; form P asks it; add it (with empty cells where nobody answered)",
     )
     path = write_csv(tmp_path / "a.csv", table(row()).drop(columns=["form"]))
-    assert faults(path) == ("a.csv:1:form: there is no such column; add it: allowed in it are P, C, PS, CS",)
+    assert faults(path) == (
+        "a.csv:1:form: there is no such column; add it: allowed in it are P, C, PS, CS (the items of the file are those "
+        "of P), or say the form of the file (form=, --form)",
+    )
 
 
 def test_a_doubled_column(tmp_path):
@@ -533,9 +537,20 @@ def test_rows_of_another_length(tmp_path):
         ("a.csv", b"\n\nperson\n1\n", "row 1 is empty", "the first row must hold the column names"),
         ("a.csv", b"person,form,foodaf\r\n", "no answers", "nothing can be read"),
         ("a.csv", b"person,form\n,\n,\n", "no answers", "nothing can be read"),
-        ("a.csv", "person,form\n1,P".encode("utf-16"), "UTF-16", "save it as CSV in UTF-8"),
+        ("a.csv", "person,form\n1,P".encode("utf-16")[:-1], "the text is UTF-16 and broken", "save it as CSV in UTF-8"),
         ("a.csv", "person,form\n1,P".encode("utf-16-le"), "NUL", "save the file as CSV in UTF-8"),
-        ("a.csv", "person,form\n1,P\nJosé,P".encode("latin-1"), "a.csv:3: the byte 0xe9", "save it as CSV in UTF-8"),
+        (
+            "a.csv",
+            b"person,form\n1,P\nJos\xe9,\xc3\xa9",
+            "a.csv:3: the byte 0xe9 is not UTF-8, though the file has",
+            "UTF-8",
+        ),
+        (
+            "a.csv",
+            b"person,form\n1,P\nJos\x81,P",
+            "a.csv:3: the byte 0x81 is not UTF-8, and the file is not",
+            "in UTF-8",
+        ),
         ("a.csv", b"person,form\n1\0,P\n", "a.csv:2: a NUL byte", "save the file as CSV in UTF-8"),
         ("a.csv", b"<!DOCTYPE html>\n<html>", "a web page", "export the answers again"),
         ("a.csv", b"  <html lang='en'>", "a web page", "export the answers again"),
@@ -543,7 +558,6 @@ def test_rows_of_another_length(tmp_path):
         ("a.csv", b"PK\x03\x04...", "Excel workbook", "give it the ending that it should have"),
         ("a.csv", b"\xd0\xcf\x11\xe0...", "an old (.xls) or encrypted Office file", "export the answers again"),
         ("a.csv", b"\x1f\x8b...", "a gzip archive", "export the answers again"),
-        ("a.csv", b"sep=;\nperson;form\n1;P\n", "a.csv:1: 'sep=;'", "delete this line"),
         ("a.csv", b"person|form\n1|P\n", "a.csv:1:person|form: none of the 1 columns", "commas, semicolons or tabs"),
         ("a.csv", b'person,form\n1,P\n"2,P\n3,P\n', "a.csv:3: the quotation marks are broken", "correct the record"),
         ("a.csv", b'person,form\n"1"x,P\n', "a.csv:2: the quotation marks are broken", "correct the record"),
@@ -553,8 +567,15 @@ def test_rows_of_another_length(tmp_path):
         ("a.sav", b"$FL2 and nothing more", "the SPSS file cannot be read", "save it again in SPSS"),
         ("a.parquet", b"person,form\n1,P\n", "not a Parquet file", "export the answers again"),
         ("a.parquet", b"PAR1 and nothing more PAR1", "the Parquet file cannot be read", "write it again"),
-        ("a.docx", b"x", "files named .docx are not read", ".csv, .tsv, .xlsx, .sav or .parquet"),
-        ("answers", b"x", "files named without an ending", ".csv, .tsv, .xlsx, .sav or .parquet"),
+        ("a.docx", b"x", "files named .docx are not read", ".csv, .tsv, .xlsx, .sav, .dta, .parquet, .json or .ndjson"),
+        ("answers", b"x", "files named without an ending", ".csv, .tsv, .xlsx, .sav, .dta, .parquet, .json or .ndjson"),
+        ("a.xls", b"\xd0\xcf\x11\xe0...", "old Excel files (.xls) are not read", "save it as .xlsx"),
+        ("a.zip", b"PK\x03\x04...", "the zip archive is damaged", "download it again"),
+        ("a.dta", b"person,form\n1,P\n", "not a Stata file", "export the answers again"),
+        ("a.dta", b"<stata_dta> and nothing more", "the Stata file cannot be read", "save it again in Stata"),
+        ("a.json", b'{"a": 1,\n "b" 2}', "a.json:2: this is not JSON", "export the answers again"),
+        ("a.ndjson", b'{"a": 1}\n{"b": 2', "a.ndjson:2: this is not JSON", "export the answers again"),
+        ("a.json", b"[" * 100_000, "nested too deeply", "export the answers again"),
     ],
 )
 def test_a_file_that_is_no_table(tmp_path, name, content, said, remedy):
@@ -573,8 +594,12 @@ def test_a_file_that_does_not_exist_and_other_misuse(tmp_path):
         read([path, tmp_path / "." / "a.csv"])
     with pytest.raises(ValueError, match="no file was given"):
         read([])
-    with pytest.raises(ValueError, match="platform 'redcap' is not known; use 'auto' or 'canonical'"):
-        read_responses(path, CANTEEN, platform="redcap")
+    with pytest.raises(ValueError, match="platform 'excel' is not known; use 'auto', 'canonical', 'redcap'"):
+        read_responses(path, CANTEEN, platform="excel")
+    with pytest.raises(ValueError, match="form 'Q' is not known; this questionnaire has P, C, PS, CS"):
+        read_responses(path, CANTEEN, form="Q")
+    with pytest.raises(ValueError, match="language 'fr' is not known; this questionnaire has en, es"):
+        read_responses(path, CANTEEN, language="fr")
     (tmp_path / "folder.csv").mkdir()
     assert "this is a folder" in faults(tmp_path / "folder.csv")[0]
 
@@ -735,12 +760,16 @@ def test_any_text_in_a_cell_is_read_by_the_rules_or_refused(tmp_path, cell):
 
 
 def test_a_label_that_means_two_codes_in_two_languages_is_refused(tmp_path):
-    source = (DATA / "forms.toml").read_text(encoding="utf-8")
-    assert '2 = "En desacuerdo"' in source
-    (tmp_path / "mine.toml").write_text(source.replace('2 = "En desacuerdo"', '2 = "Agree"'), encoding="utf-8")
+    # read_instrument refuses such a definition; one that was made in memory must not be read wrongly either.
+    scale = CANTEEN.response_scales["agree"]
+    texts = dict(scale.labels) | {2: Text((("en", "Disagree"), ("es", "Agree")))}
+    ambiguous = replace(
+        CANTEEN,
+        response_scales=Catalogue((replace(scale, labels=Labels(tuple(texts.items()))), *CANTEEN.response_scales[1:])),
+    )
     path = write_csv(tmp_path / "a.csv", table(row(foodaf="agree")))
-    (fault,) = faults(path, read_instrument(tmp_path / "mine.toml"))
-    assert fault.startswith("a.csv:2:foodaf: 'agree' is the label of several codes, depending on the language; ")
+    (fault,) = faults(path, ambiguous)
+    assert fault.startswith("a.csv:2:foodaf: 'agree' is the label of several codes, depending on the language ")
 
 
 def test_the_first_row_of_a_workbook_is_the_header(tmp_path):

@@ -1,0 +1,354 @@
+"""Commands about the questionnaire itself: what it is, and how it gets onto a platform.
+
+Imports stand inside the commands, so that `pwiq --help` answers at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from analysis.command_line import UsageError, add_command, add_out, check_out, write_text
+
+# `instrument.platforms.PLATFORMS` has the same, and would take long to import for `pwiq --help`; a test compares them.
+PLATFORM_NAMES = (
+    "redcap",
+    "qualtrics-txt",
+    "qualtrics-qsf",
+    "limesurvey",
+    "xlsform",
+    "fhir",
+    "reproschema",
+    "surveyjs",
+    "spss",
+    "google-forms",
+    "ddi",
+    "bids",
+)
+# As `instrument.formulas.LANGUAGES`.
+SCORING_LANGUAGES = ("python", "r", "spss", "stata", "redcap", "xlsform", "limesurvey", "fhirpath")
+
+
+def add_questionnaire_commands(commands: object) -> None:
+    """Add the commands to the parser's list."""
+    command = add_command(
+        commands,
+        "check-instrument",
+        _check_instrument,
+        "check a definition, or write its JSON Schema",
+        "pwiq check-instrument my.toml",
+    )
+    command.add_argument("definition", nargs="?", help="a name or a path (default: --instrument)")
+    command.add_argument("--schema", action="store_true", help="write the JSON Schema of a definition instead")
+    add_out(command, "where to write the schema (default: standard output)", required=False)
+
+    command = add_command(
+        commands,
+        "codebook",
+        _codebook,
+        "what each column of a file of answers means",
+        "pwiq codebook --out codebook.csv",
+    )
+    command.add_argument("--language", default=None, help="language of the texts (default: the definition's first)")
+    add_out(command, "CSV file to write (default: standard output)", required=False)
+
+    command = add_command(
+        commands,
+        "versions",
+        _versions,
+        "what changed between two versions of a definition, and which scores stay comparable",
+        "pwiq versions old.toml new.toml",
+        instrument=None,
+    )
+    command.add_argument("old", help="a name or a path")
+    command.add_argument("new", help="a name or a path")
+    _add_export(commands)
+    _add_parity(commands)
+    _add_scoring(commands)
+    _add_translate(commands)
+    _add_panel(commands)
+
+
+def _check_instrument(options: argparse.Namespace) -> None:
+    import json
+
+    from instrument.definition import read_instrument
+    from instrument.definition_file import definition_schema
+
+    if options.out is not None and not options.schema:
+        raise UsageError("--out is for --schema; a check writes no file")
+    if options.schema:
+        check_out(options)
+        write_text(json.dumps(definition_schema(), indent=2, ensure_ascii=False) + "\n", options)
+        return
+    instrument = read_instrument(options.definition or options.instrument)
+    forms = ", ".join(f"{form.id} {len(instrument.asked_by(form.id))}" for form in instrument.forms)
+    print(
+        f"{instrument.id} {instrument.version} ({instrument.status}) is sound: {len(instrument.items)} items in "
+        f"{len(instrument.subscales)} subscales, {len(instrument.questions)} other questions, "
+        f"{len(instrument.scores)} scores, languages {', '.join(instrument.languages)}."
+        + (f" Items by form: {forms}." if forms else "")
+    )
+
+
+def _codebook(options: argparse.Namespace) -> None:
+    from instrument.codebook import codebook
+    from instrument.definition import read_instrument
+
+    check_out(options)
+    instrument = read_instrument(options.instrument)
+    language = options.language or instrument.languages[0]
+    if language not in instrument.languages:
+        raise UsageError(f"--language {language}: {instrument.id} has {', '.join(instrument.languages)}")
+    table = codebook(instrument, language=language)
+    write_text(table.to_csv(lineterminator="\n"), options)
+
+
+def _versions(options: argparse.Namespace) -> None:
+    from instrument.definition import read_instrument
+    from instrument.versions import versions_text
+
+    print(versions_text(read_instrument(options.old), read_instrument(options.new)))
+
+
+def _add_export(commands: object) -> None:
+    command = add_command(
+        commands,
+        "export",
+        _export,
+        "write the questionnaire for a survey platform",
+        "pwiq export redcap --form P --out pwiq_p.csv",
+    )
+    command.add_argument("platform", choices=PLATFORM_NAMES, metavar="PLATFORM", help=", ".join(PLATFORM_NAMES))
+    command.add_argument(
+        "--form",
+        default=None,
+        help="form, or several with commas (P,C,M): then the survey asks which (default: the first)",
+    )
+    command.add_argument(
+        "--language",
+        default=None,
+        help="language, or several with commas; the survey opens in the first (default: all)",
+    )
+    command.add_argument("--follow-up", action="store_true", help="also ask what is asked from the second wave on")
+    command.add_argument("--switch-on", default="", metavar="IDS", help="questions that are off unless switched on")
+    command.add_argument(
+        "--planning", action="store_true", help='peer work is still being planned: offer "not started yet"'
+    )
+    command.add_argument("--seed", type=int, help="shuffle the pages of items by this seed, the same for everyone")
+    command.add_argument("--wave", type=int, help="number of the wave, stored with every answer")
+    add_out(command, "file to write, or a folder where a platform takes several files")
+
+
+def _add_parity(commands: object) -> None:
+    command = add_command(
+        commands,
+        "parity",
+        _parity,
+        "write the questionnaire for every platform, read it back independently, and compare",
+        "pwiq parity",
+    )
+    command.add_argument("platform", nargs="*", metavar="PLATFORM", help=f"default: all ({', '.join(PLATFORM_NAMES)})")
+    command.add_argument("--form", default=None, help="form, or several with commas (default: each, and all together)")
+    add_out(command, "CSV file for the whole ledger", required=False)
+
+
+def _add_scoring(commands: object) -> None:
+    command = add_command(
+        commands,
+        "scoring",
+        _scoring,
+        "write the scoring rules in another language",
+        "pwiq scoring r --out score_pwiq.R",
+    )
+    command.add_argument("written_in", choices=SCORING_LANGUAGES, metavar="LANGUAGE", help=", ".join(SCORING_LANGUAGES))
+    command.add_argument(
+        "--form", help="for a platform's calculations: form, or several with commas (default: the first)"
+    )
+    add_out(command, "file to write (default: standard output)", required=False)
+
+
+def _add_translate(commands: object) -> None:
+    command = add_command(
+        commands,
+        "translate",
+        _translate,
+        "give the texts to translators and take them back, or say how far a translation is",
+        "pwiq translate status\n"
+        "  pwiq translate export --language es --out pwiq.es.po\n"
+        "  pwiq translate import pwiq.es.po --language es",
+    )
+    command.add_argument("do", choices=["status", "export", "import"], help="what to do")
+    command.add_argument("file", nargs="?", type=Path, help="import: the translators' file (.po, .xlf)")
+    command.add_argument("--language", help="language that is translated into")
+    command.add_argument("--format", choices=["po", "xliff"], default="po", help="export: kind of file (default: po)")
+    add_out(command, "export: file to write", required=False)
+
+
+def _add_panel(commands: object) -> None:
+    command = add_command(
+        commands,
+        "panel",
+        _panel,
+        "the desk of a panel of experts: rating form, results, decisions (docs/content-validity.md)",
+        "pwiq panel form --out form.xlsx\n  pwiq panel read filled/*.xlsx --out round1\n  pwiq panel decide",
+    )
+    command.add_argument("do", choices=["form", "read", "decide"], help="what to do")
+    command.add_argument("file", nargs="*", type=Path, help="read: the filled-in forms; decide: the log of decisions")
+    command.add_argument("--language", help="form: language of the items (default: the definition's first)")
+    command.add_argument("--words", metavar="LANGUAGE", help="form: language of the instructions to experts")
+    command.add_argument("--form", help="form: only items of these forms, with commas (default: all)")
+    command.add_argument("--round", type=int, default=1, help="form: number of the round (default: 1)")
+    command.add_argument("--earlier", nargs="+", type=Path, default=[], help="the filled-in forms of the round before")
+    command.add_argument("--items", type=Path, help="form: ask only the items listed in this file")
+    command.add_argument("--agreement", type=float, help="read: share of experts that settles an item (default: .78)")
+    command.add_argument("--moved", type=float, help="read: stable if at most this share changed (default: .15)")
+    command.add_argument("--shift", type=float, help="read: stable if median and quartile range moved by at most this")
+    command.add_argument("--rounds", type=int, help="read: most rounds (default: 3)")
+    command.add_argument("--stable-too", action="store_true", help="read: agreement must also be stable")
+    add_out(command, "form: file to write; read: folder to write to", required=False)
+
+
+def _export(options: argparse.Namespace) -> None:
+    from instrument.definition import read_instrument
+    from instrument.platforms import PLATFORMS, write_export
+    from instrument.survey import build_survey
+
+    instrument = read_instrument(options.instrument)
+    survey = build_survey(
+        instrument,
+        forms=_listed(options.form),
+        languages=_listed(options.language) or None,
+        follow_up=options.follow_up,
+        switched_on=_listed(options.switch_on),
+        planning=options.planning,
+        seed=options.seed,
+        wave=options.wave,
+    )
+    platform = PLATFORMS[options.platform]
+    for path in write_export(survey, platform, options.out, force=options.force):
+        print(path)
+    print(f"{platform.title} ({platform.support}; {platform.proof}). docs/platforms.md says what to click.")
+    losses = platform.losses(survey)
+    if losses:
+        print("What it cannot hold:")
+        for loss in losses:
+            print(f"  {loss.aspect.replace('_', ' ')}: {loss.what}")
+    if survey.banner:
+        print(survey.banner[survey.languages[0]])
+
+
+def _parity(options: argparse.Namespace) -> None:
+    from tqdm import tqdm
+
+    from instrument.definition import read_instrument
+    from instrument.parity.ledger import ledger_rows, ledger_text, parity_ledger, surveys_to_compare
+    from instrument.survey import build_survey
+
+    check_out(options)
+    instrument = read_instrument(options.instrument)
+    forms = _listed(options.form)
+    surveys = [build_survey(instrument, forms=forms)] if forms else surveys_to_compare(instrument)
+    entries = parity_ledger(
+        surveys,
+        platforms=options.platform,
+        progress=lambda each: tqdm(each, desc="surveys", file=sys.stderr, disable=not sys.stderr.isatty()),
+    )
+    if options.out is not None:
+        write_text(ledger_rows(entries).to_csv(index=False, lineterminator="\n"), options)
+    print(ledger_text(entries))
+    if different := [entry for entry in entries if not entry.same]:
+        named = sorted({entry.platform for entry in different})
+        raise ValueError(f"not the same, or not read: {', '.join(named)}; see above")
+
+
+def _scoring(options: argparse.Namespace) -> None:
+    from instrument.definition import read_instrument
+    from instrument.formulas import SCRIPTS, language
+    from instrument.formulas.listing import listing
+
+    check_out(options)
+    instrument = read_instrument(options.instrument)
+    module = language(options.written_in)
+    if options.written_in in SCRIPTS:
+        if options.form:
+            raise UsageError(f"a script in {options.written_in} scores every form; leave --form out")
+        text = module.script(instrument)
+    else:
+        text = listing(instrument, options.written_in, _listed(options.form) or instrument.forms.ids[:1])
+    write_text(text, options)
+    if options.out is not None:
+        print(f"{options.out}: {module.RUN_BY}")
+
+
+def _translate(options: argparse.Namespace) -> None:
+    from instrument.translations import export_translation, translations_text
+
+    if options.do == "status":
+        print(translations_text(options.instrument, language=options.language))
+        return
+    if options.language is None:
+        raise UsageError(f"translate {options.do} needs --language")
+    if options.do == "export":
+        check_out(options)
+        write_text(
+            export_translation(options.instrument, language=options.language, file_format=options.format), options
+        )
+        return
+    if options.file is None:
+        raise UsageError("translate import needs the translators' file")
+    _import_translation(options.file, options.instrument, options.language)
+
+
+def _import_translation(file: Path, definition: str, language: str) -> None:
+    from instrument.definition_file import find_definition
+    from instrument.files import write_whole
+    from instrument.translations import import_translation
+
+    taken = import_translation(file, definition, language=language)
+    main, _ = find_definition(definition)
+    for name, text in taken.files.items():
+        write_whole(main.parent / name, text)
+        print(main.parent / name)
+    print(f"{len(taken.changed)} texts changed; {len(taken.kept)} kept as they were.")
+    for note in taken.notes:
+        print(note)
+
+
+def _panel(options: argparse.Namespace) -> None:
+    from instrument.delphi import DelphiRule
+    from instrument.panel import panel_decide, panel_form, panel_read
+
+    if options.do == "decide":
+        if len(options.file) > 1:
+            raise UsageError("panel decide takes one log of decisions")
+        print(panel_decide(options.instrument, *options.file))
+        return
+    if options.out is None:
+        raise UsageError(f"panel {options.do} needs --out")
+    if options.do == "form":
+        check_out(options)
+        said = panel_form(
+            options.instrument,
+            options.out,
+            language=options.language,
+            forms=_listed(options.form) or None,
+            round=options.round,
+            earlier=options.earlier,
+            items_file=options.items,
+            words_language=options.words,
+        )
+    else:
+        if not options.file:
+            raise UsageError("panel read needs the filled-in forms")
+        stated = {name: getattr(options, name) for name in ("agreement", "moved", "shift", "rounds")}
+        rule = DelphiRule(
+            needs_stability=options.stable_too, **{name: value for name, value in stated.items() if value is not None}
+        )
+        said = panel_read(options.instrument, options.file, options.out, earlier=options.earlier, rule=rule)
+    print(said)
+
+
+def _listed(text: str | None) -> list[str]:
+    return [part.strip() for part in (text or "").split(",") if part.strip()]

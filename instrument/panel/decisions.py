@@ -1,0 +1,186 @@
+"""What was decided about each item, kept with the definition: `decisions.toml` beside its main file."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import tomllib
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Literal
+
+import pandas as pd
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, ValidationError, model_validator
+
+from instrument.definition import Instrument, InstrumentError
+
+FILE = "decisions.toml"
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Evidence(BaseModel):
+    """What the panel gave: I-CVI of relevance and clarity, and how many rated each."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    relevance: Share
+    relevance_n: PositiveInt
+    clarity: Share
+    clarity_n: PositiveInt
+
+
+class Decision(BaseModel):
+    """One entry of the log.
+
+    Parameters
+    ----------
+    item : str
+        Id of the item; of a new one for "add".
+    version : str
+        Version of the definition that was rated.
+    round : int
+        Round after which it was decided; 0 where no panel was asked.
+    decision : {"keep", "revise", "drop", "add"}
+    reason : str
+        Why, in a sentence.
+    date : datetime.date
+    evidence : Evidence, optional
+        Needed for "keep", "revise" and "drop" after a round of a panel.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    item: Annotated[str, Field(pattern=r"^[a-z][a-z0-9]{1,14}$")]
+    version: Annotated[str, Field(pattern=r"^\d+\.\d+\.\d+$")]
+    round: NonNegativeInt
+    decision: Literal["keep", "revise", "drop", "add"]
+    reason: Annotated[str, Field(pattern=r"\S")]
+    date: dt.date
+    evidence: Evidence | None = None
+
+    @model_validator(mode="after")
+    def _has_evidence(self) -> Decision:
+        if self.round and self.decision != "add" and self.evidence is None:
+            raise ValueError("evidence is missing: give relevance, relevance_n, clarity, clarity_n of the round")
+        return self
+
+
+class _Log(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    instrument: str
+    decision: list[Decision] = []
+
+
+def read_decisions(definition: str | Path, instrument: Instrument) -> pd.DataFrame:
+    """Read the log of decisions that is kept with a definition.
+
+    Parameters
+    ----------
+    definition : str or path
+        As for `read_instrument` (the log is ``decisions.toml`` beside the main file), or the path of a log.
+    instrument : Instrument
+        Its definition: decisions must speak of its items.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a decision, in the order of the file: ``item``, ``version``, ``round``, ``decision``, ``reason``, ``date``,
+        ``relevance``, ``relevance_n``, ``clarity``, ``clarity_n`` (missing where there is none). Empty where nothing was
+        decided.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such definition.
+    InstrumentError
+        If the log is not as docs/content-validity.md says; every fault is named.
+
+    Examples
+    --------
+    >>> from instrument import read_instrument
+    >>> len(read_decisions("pwiq", read_instrument("pwiq")))
+    0
+    """
+    path = decisions_path(definition)
+    log = _Log(instrument=instrument.id) if not path.exists() else _parsed(path)
+    faults = [] if log.instrument == instrument.id else [f"it is of {log.instrument!r}, not of {instrument.id}"]
+    last: dict[str, str] = {}
+    for number, entry in enumerate(log.decision, start=1):
+        place = f"decision {number} ({entry.item})"
+        if last.get(entry.item) == "drop" and entry.decision != "add":
+            faults.append(f'{place}: it was dropped before; decide about it anew with "add"')
+        last[entry.item] = entry.decision
+    faults += [
+        f"{name}: the last decision is {decision!r}, but {instrument.id} {instrument.version} does not have it; "
+        "correct the id, or log that it was dropped"
+        for name, decision in last.items()
+        if decision in ("keep", "revise") and name not in instrument.items.ids
+    ]
+    if faults:
+        raise InstrumentError([f"{path.name}: {fault}" for fault in faults])
+    rows = [
+        entry.model_dump(exclude={"evidence"})
+        | (entry.evidence.model_dump() if entry.evidence else dict.fromkeys(Evidence.model_fields, None))
+        for entry in log.decision
+    ]
+    columns = [name for name in Decision.model_fields if name != "evidence"] + list(Evidence.model_fields)
+    counts = dict.fromkeys(("round", "relevance_n", "clarity_n"), "Int64")
+    return pd.DataFrame(rows, columns=columns).astype(counts | {"relevance": "Float64", "clarity": "Float64"})
+
+
+def decisions_path(definition: str | Path) -> Path:
+    """Return where the log of a definition stands, or would stand.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such definition.
+    """
+    path = Path(definition)
+    if path.name == FILE:
+        return path
+    if not path.exists():
+        path = Path(str(resources.files("instrument"))) / str(definition)
+        if not path.is_dir() or path.name != str(definition):
+            raise FileNotFoundError(
+                f"{definition}: no such file or folder, nor a questionnaire that ships with the package (pwiq)"
+            )
+    return (path if path.is_dir() else path.parent) / FILE
+
+
+def decision_entry(item: str, version: str, round_number: int, evidence: Evidence | None, hint: str) -> str:
+    """Return an entry to be filled in, as TOML; `read_decisions` refuses it until it is."""
+    comment = " ".join(hint.split())
+    lines = [
+        f"# {''.join(c if c.isprintable() else ' ' for c in comment)}",
+        "[[decision]]",
+        f"item = {json.dumps(item)}",
+        f"version = {json.dumps(version)}",
+        f"round = {round_number}",
+        'decision = ""  # keep, revise, drop or add',
+        'reason = ""',
+        'date = ""  # a date without quotation marks: 2030-01-31',
+    ]
+    if evidence is not None:
+        shares = ", ".join(f"{name} = {value!r}" for name, value in evidence.model_dump().items())
+        lines.append(f"evidence = {{ {shares} }}")
+    return "\n".join(lines)
+
+
+def _parsed(path: Path) -> _Log:
+    try:
+        return _Log.model_validate(tomllib.loads(path.read_text(encoding="utf-8-sig")))
+    except UnicodeDecodeError as error:
+        raise InstrumentError([f"{path.name}:1: byte {error.start} is not UTF-8; save the file as UTF-8"]) from None
+    except tomllib.TOMLDecodeError as error:
+        raise InstrumentError([f"{path.name}: this is not TOML: {error}"]) from None
+    except ValidationError as error:
+        raise InstrumentError(
+            [f"{path.name}: {_place(fault['loc'])}: {fault['msg']}" for fault in error.errors()]
+        ) from None
+
+
+def _place(location: tuple[int | str, ...]) -> str:
+    """Return the place of a fault: entries count from 1."""
+    return ".".join(str(part + 1) if isinstance(part, int) else part for part in location) or "the file"

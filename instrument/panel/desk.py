@@ -1,0 +1,151 @@
+"""What the command `pwiq panel` does, with paths in and out: a form, a reading, the decisions."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+from instrument.definition import read_instrument
+from instrument.delphi import DelphiRule
+from instrument.files import write_whole
+from instrument.panel.decisions import decisions_path, read_decisions
+from instrument.panel.form import items_to_rate, write_rating_form
+from instrument.panel.reading import read_rating_forms
+from instrument.panel.report import decisions_template, panel_report, report_markdown, report_workbook
+
+REPORT, WORKBOOK, TEMPLATE, NEXT = "panel.md", "panel.xlsx", "decisions.template.toml", "next_round.txt"
+
+
+def panel_form(
+    definition: str | Path,
+    path: str | Path,
+    *,
+    language: str | None = None,
+    forms: Collection[str] | None = None,
+    round: int = 1,  # noqa: A002 the field's word
+    earlier: Sequence[str | Path] = (),
+    items_file: str | Path | None = None,
+    words_language: str | None = None,
+) -> str:
+    """Write the rating form of a round and return what to do with it (`pwiq panel form`).
+
+    Parameters
+    ----------
+    definition : str or path
+    path : str or path
+        The ``.xlsx`` to write.
+    language, forms, round, words_language
+        As for `write_rating_form`.
+    earlier : sequence of path
+        The filled-in forms of the round before, to show its median and middle half.
+    items_file : path, optional
+        Ask only these: ids, one a line, as `panel_read` writes them for the next round. Items of `earlier` whose text
+        changed since are asked in any case: nobody has rated them as they stand.
+
+    Raises
+    ------
+    ValueError, ResponseError
+        As `write_rating_form` and `read_rating_forms`.
+    """
+    instrument = read_instrument(definition)
+    before = read_rating_forms(earlier, instrument) if earlier else None
+    items = None
+    if items_file is not None:
+        lines = Path(items_file).read_text(encoding="utf-8-sig").splitlines()
+        items = {line.strip() for line in lines if line.strip() and not line.startswith("#")}
+        items |= set(before.changed) if before is not None else set()
+    write_rating_form(
+        instrument,
+        path,
+        language=language,
+        forms=forms,
+        items=items,
+        round=round,
+        earlier=before,
+        words_language=words_language,
+    )
+    asked = items_to_rate(instrument, forms=forms, items=items)
+    return (
+        f"{Path(path).name}: {len(asked)} items of {instrument.id} {instrument.version}, round {round}. Send each expert this "
+        "file and a code of their own; keep the list of codes apart."
+    )
+
+
+def panel_read(
+    definition: str | Path,
+    paths: Sequence[str | Path],
+    out: str | Path,
+    *,
+    earlier: Sequence[str | Path] = (),
+    rule: DelphiRule | None = None,
+) -> str:
+    """Read the forms of a round and write the report, its workbook and a log to fill in (`pwiq panel read`).
+
+    Parameters
+    ----------
+    definition : str or path
+    paths : sequence of path
+        The filled-in forms.
+    out : str or path
+        Folder; it is made where it does not exist.
+    earlier : sequence of path
+        The forms of the round before.
+    rule : DelphiRule, optional
+        The rule stated before the first round; needed with `earlier`.
+
+    Returns
+    -------
+    str
+        The summary to print.
+    """
+    instrument = read_instrument(definition)
+    ratings = read_rating_forms(paths, instrument)
+    before = read_rating_forms(earlier, instrument) if earlier else None
+    report = panel_report(ratings, rule=rule, earlier=before)
+    folder = Path(out)
+    folder.mkdir(parents=True, exist_ok=True)
+    text = report_markdown(report)
+    write_whole(folder / REPORT, text)
+    write_whole(folder / WORKBOOK, report_workbook(report))
+    write_whole(folder / TEMPLATE, decisions_template(report))
+    written = [REPORT, WORKBOOK, TEMPLATE]
+    if rule is not None:
+        write_whole(folder / NEXT, "".join(f"{name}\n" for name in report.again))
+        written.append(NEXT)
+    first = report.talk[report.talk["why"] != ""]
+    lines = [f"{name}: {row['why']}" for name, row in first.head(10).iterrows()]
+    return "\n".join([f"Written to {folder.name}: {', '.join(written)}.", *lines, *report.notes])
+
+
+def panel_decide(definition: str | Path, log: str | Path | None = None) -> str:
+    """Check a log of decisions and say what it decides and what is open (`pwiq panel decide`).
+
+    Parameters
+    ----------
+    definition : str or path
+    log : str or path, optional
+        A log elsewhere; default: ``decisions.toml`` beside the definition.
+
+    Raises
+    ------
+    FileNotFoundError
+        If a log is named that does not exist.
+    InstrumentError
+        As `read_decisions`.
+    """
+    instrument = read_instrument(definition)
+    path = decisions_path(definition) if log is None else Path(log)
+    if log is not None and not path.exists():
+        raise FileNotFoundError(f"{path}: there is no such file")
+    decisions = read_decisions(path, instrument)
+    if decisions.empty:
+        return f"{instrument.id} {instrument.version}: nothing was decided yet; no panel has met."
+    counts = decisions["decision"].value_counts(sort=False)
+    said = ", ".join(f"{count} {name}" for name, count in counts.items())
+    last = decisions.drop_duplicates("item", keep="last").set_index("item")["decision"]
+    still = [name for name in last.index[last == "drop"] if name in instrument.items.ids]
+    undecided = [name for name in instrument.items.ids if name not in last.index]
+    lines = [f"{instrument.id} {instrument.version}: {len(decisions)} decisions ({said})."]
+    lines += [f"Dropped, but still in the definition: {', '.join(still)}."] if still else []
+    lines += [f"Not decided: {len(undecided)} of {len(instrument.items)} items."] if undecided else []
+    return "\n".join(lines)

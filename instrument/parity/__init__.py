@@ -1,0 +1,1 @@
+"""Proof that every platform's file asks what the definition asks."""

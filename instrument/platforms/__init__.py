@@ -1,0 +1,114 @@
+"""Survey platforms: each file writes the questionnaire for one of them; `<platform>_answers.py` reads its export."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+
+from instrument.files import write_whole
+from instrument.survey import Loss, Survey
+
+
+@dataclass(frozen=True, kw_only=True)
+class Platform:
+    """A platform that the questionnaire is written for.
+
+    `proof` says what the files were tried with; `support` is "supported" or "best effort".
+    """
+
+    name: str
+    title: str
+    module: str
+    support: str
+    proof: str
+
+    def files(self, survey: Survey) -> dict[str, bytes]:
+        """Return relative file name → content."""
+        written: dict[str, str | bytes] = import_module(self.module).write(survey)
+        return {name: text.encode() if isinstance(text, str) else text for name, text in written.items()}
+
+    def losses(self, survey: Survey) -> tuple[Loss, ...]:
+        """Return what the platform's files cannot hold of the survey."""
+        losses: tuple[Loss, ...] = import_module(self.module).losses(survey)
+        return losses
+
+
+def _platform(name: str, title: str, proof: str, *, support: str = "supported") -> Platform:
+    module = f"instrument.platforms.{name.replace('-', '_')}"
+    return Platform(name=name, title=title, module=module, support=support, proof=proof)
+
+
+_NOT_IMPORTED = "not import-tested: there is no {} to run here"
+
+PLATFORMS: Mapping[str, Platform] = {
+    each.name: each
+    for each in (
+        _platform("redcap", "REDCap data dictionary", _NOT_IMPORTED.format("REDCap server")),
+        _platform("qualtrics-txt", "Qualtrics advanced-format TXT", _NOT_IMPORTED.format("Qualtrics")),
+        _platform("qualtrics-qsf", "Qualtrics QSF", _NOT_IMPORTED.format("Qualtrics"), support="best effort"),
+        _platform("limesurvey", "LimeSurvey TSV", _NOT_IMPORTED.format("LimeSurvey server")),
+        _platform("xlsform", "XLSForm for ODK, Kobo and Enketo", "compiled by pyxform, passed by ODK Validate"),
+        _platform("fhir", "FHIR R4 and R5 Questionnaire", "read by fhir.resources; the official validator was not run"),
+        _platform("reproschema", "ReproSchema", "validated by the reproschema package"),
+        _platform(
+            "surveyjs",
+            "SurveyJS JSON",
+            "read by the surveyjs package; scores compared once with survey-core 3.1 in Node",
+        ),
+        _platform(
+            "spss", "SPSS .sav without answers", "read by pyreadstat, R's haven and PSPP; SPSS itself was not run"
+        ),
+        _platform(
+            "google-forms",
+            "Google Apps Script that builds the form",
+            "run against an imitation of FormApp, not at Google",
+            support="best effort",
+        ),
+        _platform(
+            "ddi",
+            "DDI-Codebook 2.5",
+            "well-formed, content models partly checked; not validated against the schema, nor read by an archive",
+        ),
+        _platform("bids", "BIDS phenotype", "read by an independent reader; the BIDS validator was not run"),
+    )
+}
+
+
+def write_export(survey: Survey, platform: Platform, out: Path, *, force: bool = False) -> list[Path]:
+    """Write a survey for a platform, all files or none.
+
+    Parameters
+    ----------
+    survey : Survey
+    platform : Platform
+    out : path
+        A file, where the platform takes one file and `out` has an ending; else a folder, made if missing.
+    force : bool, default False
+        Overwrite files that exist.
+
+    Returns
+    -------
+    list of path
+        What was written.
+
+    Raises
+    ------
+    FileExistsError
+        If a file exists and `force` is false; nothing is written then.
+    """
+    files = platform.files(survey)
+    if len(files) == 1 and out.suffix and not out.is_dir():
+        paths = {out: next(iter(files.values()))}
+    elif out.exists() and not out.is_dir():
+        raise NotADirectoryError(f"{out} is a file, and {platform.title} needs a folder; choose another --out")
+    else:
+        paths = {out / name: content for name, content in files.items()}
+    existing = sorted(str(path) for path in paths if path.exists())
+    if existing and not force:
+        raise FileExistsError(f"{', '.join(existing)} exist; choose another name or add --force")
+    for path, content in paths.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, content)
+    return list(paths)

@@ -1,0 +1,210 @@
+"""The sheet with answers of an .xlsx workbook, as rows of text; workbooks that do harm are refused."""
+
+from __future__ import annotations
+
+import re
+import zipfile
+import zlib
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+from instrument.cells import cell_text, shown
+from instrument.responses import ResponseError
+
+_UNPACKED_LIMIT = 4_000_000_000  # bytes; 100,000 answers to 66 items are a tenth of it
+_UNREADABLE = "the workbook cannot be read ({}); open it in Excel or LibreOffice and save it again as .xlsx"
+_ENTITIES = (
+    "the workbook's XML declares entities ({}), with which a file can draw in other files: it is refused; save the answers "
+    "as CSV in UTF-8"
+)
+_PARTS_LIMIT = 10_000
+_DENSEST, _DENSE_SIZE = 500, 50_000_000  # text of answers shrinks to a tenth, and hardly to a hundredth
+_AREA_LIMIT = 30_000_000  # cells, empty ones too: calamine keeps room for each
+_FAR_ROW = re.compile(rb' r="[A-Z]{0,3}([0-9]{6,7})"')
+_ROW = re.compile(rb' r="[A-Z]{0,3}([0-9]{1,7})"')
+_FAR_COLUMN = re.compile(rb' r="([A-Z]{3})[0-9]+"')
+
+
+def sheet_of_answers(
+    path: Path, *, file: str, known: Collection[str]
+) -> tuple[list[list[str | None]], tuple[tuple[str, int, str], ...]]:
+    """Return the rows of the sheet with answers, as text, and what other sheets there are.
+
+    Parameters
+    ----------
+    path : Path
+    file : str
+        How messages call the file.
+    known : collection of str
+        Column names that tell the sheet with answers from the others.
+
+    Returns
+    -------
+    list of list of str or None, tuple
+        Rows of cells; and sheet, cells, sentence for each other sheet.
+
+    Raises
+    ------
+    ResponseError
+        If it cannot be read, is empty, would fill the memory, or has several sheets with answers.
+    """
+    from python_calamine import CalamineError, CalamineWorkbook, PasswordError
+
+    _refuse_boundless(path, file)
+    try:
+        with CalamineWorkbook.from_path(str(path)) as workbook:
+            sheets = {
+                name: workbook.get_sheet_by_name(name).to_python(skip_empty_area=False)
+                for name in _worksheets(workbook)
+            }
+    except PasswordError:
+        raise ResponseError([f"{file}: the workbook is protected by a password; save it without one"]) from None
+    except CalamineError as error:
+        raise ResponseError([f"{file}: {_UNREADABLE.format(error)}"]) from None
+    sheets = {name: rows for name, rows in sheets.items() if rows}
+    if not sheets:
+        raise ResponseError([f"{file}: the workbook is empty; export the answers again"])
+    name = _sheet_with_answers(sheets, known, file)
+    rows: list[list[Any]] = [[cell_text(cell) for cell in row] for row in sheets[name]]
+    for (row, column), text in _unread_cells(path, name).items():
+        if row < len(rows) and column < len(rows[row]):
+            rows[row][column] = text
+    others = tuple(
+        (f"(sheet {other})", sum(map(len, rest)), "a sheet without columns of this questionnaire")
+        for other, rest in sheets.items()
+        if other != name
+    )
+    return rows, others
+
+
+def _refuse_boundless(path: Path, file: str) -> None:
+    """Refuse a workbook that would fill the memory, and one whose XML declares entities."""
+    remedy = "save the answers as CSV in UTF-8"
+    try:
+        with zipfile.ZipFile(path) as archive:
+            parts = archive.infolist()
+            if len(parts) > _PARTS_LIMIT:
+                raise ResponseError(
+                    [f"{file}: the workbook has {len(parts):,} parts, far more than answers need; {remedy}"]
+                )
+            if sum(part.file_size for part in parts) > _UNPACKED_LIMIT:
+                raise ResponseError([f"{file}: the workbook unpacks to over 4 GB; {remedy}"])
+            for part in parts:
+                if part.file_size > _DENSE_SIZE and part.file_size > _DENSEST * max(part.compress_size, 1):
+                    raise ResponseError(
+                        [
+                            f"{file}: the workbook unpacks to over {_DENSEST} times its size, as a zip bomb does; {remedy}"
+                        ]
+                    )
+                _look_through(archive, part, file)
+            for name in archive.namelist():
+                if (
+                    name.startswith("xl/worksheets/")
+                    and name.endswith(".xml")
+                    and _area(archive.read(name)) > _AREA_LIMIT
+                ):
+                    raise ResponseError(
+                        [
+                            f"{file}: the sheet spans over {_AREA_LIMIT:,} cells; delete the empty rows and columns (a cell "
+                            "may lie far from the others), or save the answers as CSV in UTF-8"
+                        ]
+                    )
+    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+        # A part may also be larger than it says, so that only its checksum gives it away.
+        raise ResponseError([f"{file}: {_UNREADABLE.format(error)}"]) from None
+    except (NotImplementedError, RuntimeError):
+        return  # encrypted: calamine says so
+
+
+def _look_through(archive: zipfile.ZipFile, part: zipfile.ZipInfo, file: str) -> None:
+    """Unpack a part once without keeping it, no further than the size it states; refuse XML with a document type."""
+    first = True
+    with archive.open(part) as stream:
+        while chunk := stream.read(1 << 20):
+            if (
+                first
+                and part.filename.endswith((".xml", ".rels"))
+                and b"<!DOCTYPE" in chunk.replace(b"\0", b"").upper()
+            ):
+                raise ResponseError([f"{file}: {_ENTITIES.format(part.filename)}"])
+            first = False
+
+
+def _area(sheet: bytes) -> int:
+    """Return at least how many cells the sheet spans, where that is many."""
+    columns = max((_place(letters) for letters in set(_FAR_COLUMN.findall(sheet))), default=100)
+    rows = _FAR_ROW if columns == 100 else _ROW  # most sheets are not wide, and quickly looked through
+    return columns * max((int(row) for row in rows.findall(sheet)), default=1)
+
+
+def _place(letters: bytes) -> int:
+    """Return the number of a column: A is 1, Z 26, AA 27."""
+    place = 0
+    for letter in letters:
+        place = place * 26 + letter - 64
+    return place
+
+
+def _worksheets(workbook: Any) -> list[str]:
+    from python_calamine import SheetTypeEnum
+
+    return [sheet.name for sheet in workbook.sheets_metadata if sheet.typ == SheetTypeEnum.WorkSheet]
+
+
+def _sheet_with_answers(sheets: Mapping[str, list[list[Any]]], known: Collection[str], file: str) -> str:
+    held = {
+        name: sum(isinstance(cell, str) and cell.strip() in known for cell in rows[0]) for name, rows in sheets.items()
+    }
+    chosen = [name for name, count in held.items() if count]
+    if len(chosen) > 1:
+        raise ResponseError(
+            [
+                f"{file}: {len(chosen)} sheets hold columns of this questionnaire "
+                f"({', '.join(map(shown, chosen))}); save the one that is meant as a file of its own"
+            ]
+        )
+    return chosen[0] if chosen else next(iter(sheets))
+
+
+_CELL = re.compile(rb'<c r="([A-Z]+)([0-9]+)"([^>]*?)(?<!/)>(.*?)</c>', re.DOTALL)
+_FORMULA = re.compile(rb"<f[^>]*>(.*?)</f>", re.DOTALL)
+_VALUE = re.compile(rb"<(?:v|t)[^>]*>([^<]+)</")
+
+
+def _unread_cells(path: Path, sheet: str) -> dict[tuple[int, int], str]:
+    """Return (row, column), from 0 → text of cells with an error (#N/A) or a formula without a stored value.
+
+    calamine gives these as empty cells; read so, an error would become a blank.
+    """
+    with zipfile.ZipFile(path) as archive:
+        data = archive.read(_sheet_part(archive, sheet))
+    if b't="e"' not in data and b"<f" not in data:
+        return {}
+    found = {}
+    for letters, number, attributes, content in _CELL.findall(data):
+        value = _VALUE.search(content)
+        formula = _FORMULA.search(content)
+        if b't="e"' in attributes:
+            text = value.group(1).decode() if value else "#ERROR"
+        elif b"<f" in content and not value and b't="str"' not in attributes:
+            text = "=" + (formula.group(1).decode("utf-8", "replace") if formula else "…")
+        else:
+            continue
+        found[int(number) - 1, _place(letters) - 1] = text
+    return found
+
+
+def _sheet_part(archive: zipfile.ZipFile, sheet: str) -> str:
+    """Return the name of a sheet's part inside a workbook."""
+    from defusedxml import ElementTree  # type: ignore[import-untyped]
+
+    relations = ElementTree.fromstring(archive.read("xl/_rels/workbook.xml.rels"))
+    targets = {relation.get("Id"): str(relation.get("Target")) for relation in relations}
+    book = ElementTree.fromstring(archive.read("xl/workbook.xml"))
+    for element in book.iter():
+        if element.tag.endswith("}sheet") and element.get("name") == sheet:
+            key = next(value for name, value in element.attrib.items() if name.endswith("}id"))
+            target = targets[key]
+            return target.lstrip("/") if target.startswith("/") else f"xl/{target}"
+    raise KeyError(sheet)

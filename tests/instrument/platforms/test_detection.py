@@ -1,0 +1,107 @@
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from instrument.definition import read_instrument
+from instrument.platforms.answers import CERTAIN, LIKELY, Evidence, Taken, assembled, plain, several
+from instrument.platforms.detection import PLATFORMS, as_canonical, title
+from instrument.reading import read_responses
+from instrument.responses import ResponseError
+from instrument.tables import Column, read_table
+
+DATA = Path(__file__).parents[2] / "data"
+CANTEEN = read_instrument(DATA / "forms.toml")
+ITEMS = list(CANTEEN.items.ids)
+
+
+def write(path, **cells):
+    row = {"person": "1", "form": "P", **dict.fromkeys(ITEMS, "3"), **cells}
+    pd.DataFrame([row]).to_csv(path, index=False)
+    return path
+
+
+def faults(path, **options):
+    with pytest.raises(ResponseError) as caught:
+        read_responses(path, CANTEEN, **options)
+    return caught.value.faults
+
+
+def test_a_canonical_file_stays_canonical_whatever_else_it_holds(tmp_path):
+    # Words that platforms use, too.
+    extra = {"id": "7", "seed": "1", "Timestamp": "x", "uuid": "y", "language": "en", "status": "0", "_notes": "z"}
+    responses = read_responses(write(tmp_path / "a.csv", **extra), CANTEEN)
+    assert responses.ledger["platform"].unique().tolist() == ["canonical"]
+    assert responses.people["person"].tolist() == ["1"]
+    assert set(extra) <= set(responses.people)
+
+
+def test_a_platform_that_was_said_is_believed_and_told(tmp_path):
+    path = write(tmp_path / "a.csv")
+    responses = read_responses(path, CANTEEN, platform="limesurvey")
+    note = responses.ledger.set_index("column").loc["(platform)", "note"]
+    assert note == "read as an export of LimeSurvey: as was asked for; nothing in the file shows it"
+    assert responses.answers["foodaf"].tolist() == [3]
+
+
+@pytest.mark.parametrize("platform", [each for each in PLATFORMS if each != "fhir"])
+def test_every_platform_that_is_wrongly_said_reads_a_plain_file(tmp_path, platform):
+    path = write(tmp_path / "a.csv")
+    assert read_responses(path, CANTEEN, platform=platform).answers["foodaf"].tolist() == [3]
+
+
+def test_two_marks_of_two_platforms(tmp_path):
+    marks = {
+        "redcap_event_name": "a_arm_1",
+        "_id": "1",
+        "_uuid": "x",
+        "_submission_time": "2026-03-01",
+        "__version__": "v",
+    }
+    (fault,) = faults(write(tmp_path / "a.csv", **marks))
+    assert fault.startswith("a.csv: the file can be read as an export of REDCap (columns redcap_event_name) and as ")
+    assert "say which it is: platform='redcap' or platform='kobo' (--platform redcap or --platform kobo)" in fault
+
+
+def test_nothing_known_in_a_file(tmp_path):
+    (tmp_path / "a.csv").write_text("x,y\n1,2\n", encoding="utf-8")
+    assert faults(tmp_path / "a.csv") == (
+        "a.csv:1:x: none of the 2 columns is one of this questionnaire; columns are separated by commas, semicolons or tabs "
+        "and bear the ids of the definition (person, form, foodaf, …); name them so, or write down which is which (pwiq map)",
+    )
+    table = read_table(tmp_path / "a.csv", file="a.csv")
+    assert as_canonical(table, CANTEEN).platform == "canonical"
+
+
+def test_platforms_in_words():
+    assert title("redcap") == "an export of REDCap"
+    assert Evidence(platform="redcap", strength=CERTAIN, reasons=("x",)).strength > LIKELY
+
+
+def test_columns_that_become_one_name_are_refused_with_both_headings(tmp_path):
+    (tmp_path / "a.csv").write_text("x,y\n1,2\n", encoding="utf-8")
+    table = read_table(tmp_path / "a.csv", file="a.csv")
+    taken = [Taken(name="foodaf", column=column, header=name) for name, column in zip("xy", table.columns, strict=True)]
+    made = assembled(table, taken, platform="redcap")
+    assert [fault.message for fault in made.faults] == [
+        "the columns 'x' and 'y' are both read as foodaf; keep one, or rename the other"
+    ]
+    assert made.headers == {"foodaf": "x"}
+
+
+def test_several_answers_in_a_cell():
+    names = {"Tea": "drink1", "Tea, iced": "drink2", "Water": "drink3"}
+    cells = ["Tea; Water", "tea, iced,Water", "", "Tea; Juice", "water"]
+    columns, unknown = several(Column.of(np.array(cells, dtype=object), lambda text: text or None), ";,", names)
+    assert {name: [column[at] for at in range(5)] for name, column in columns.items()} == {
+        "drink1": ["1", "0", None, None, "0"],
+        "drink2": ["0", "1", None, None, "0"],
+        "drink3": ["1", "1", None, None, "1"],
+    }
+    assert unknown == {"Tea; Juice": "juice"}
+
+
+def test_texts_are_compared_without_what_platforms_add():
+    assert plain("<p>It’s&nbsp;<b>fine</b>\n</p>") == plain("it's fine")
+    assert plain("a < b and c > d") == "a < b and c > d".casefold()
