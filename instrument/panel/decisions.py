@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import tomllib
+from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Literal
@@ -103,7 +104,18 @@ def read_decisions(definition: str | Path, instrument: Instrument) -> pd.DataFra
     0
     """
     path = decisions_path(definition)
-    log = _Log(instrument=instrument.id) if not path.exists() else _parsed(path)
+    return read_log(path, instrument) if path.exists() else _table([])
+
+
+def read_log(path: Path, instrument: Instrument) -> pd.DataFrame:
+    """Read a log of decisions, whatever its name; else as `read_decisions`.
+
+    Raises
+    ------
+    InstrumentError
+        As `read_decisions`.
+    """
+    log = _parsed(path)
     faults = [] if log.instrument == instrument.id else [f"it is of {log.instrument!r}, not of {instrument.id}"]
     last: dict[str, str] = {}
     for number, entry in enumerate(log.decision, start=1):
@@ -119,10 +131,14 @@ def read_decisions(definition: str | Path, instrument: Instrument) -> pd.DataFra
     ]
     if faults:
         raise InstrumentError([f"{path.name}: {fault}" for fault in faults])
+    return _table(log.decision)
+
+
+def _table(decisions: Sequence[Decision]) -> pd.DataFrame:
     rows = [
         entry.model_dump(exclude={"evidence"})
         | (entry.evidence.model_dump() if entry.evidence else dict.fromkeys(Evidence.model_fields, None))
-        for entry in log.decision
+        for entry in decisions
     ]
     columns = [name for name in Decision.model_fields if name != "evidence"] + list(Evidence.model_fields)
     counts = dict.fromkeys(("round", "relevance_n", "clarity_n"), "Int64")

@@ -8,7 +8,7 @@ from pathlib import Path
 from instrument.definition import read_instrument
 from instrument.delphi import DelphiRule
 from instrument.files import write_whole
-from instrument.panel.decisions import decisions_path, read_decisions
+from instrument.panel.decisions import read_decisions, read_log
 from instrument.panel.form import items_to_rate, write_rating_form
 from instrument.panel.reading import read_rating_forms
 from instrument.panel.report import decisions_template, panel_report, report_markdown, report_workbook
@@ -78,6 +78,7 @@ def panel_read(
     *,
     earlier: Sequence[str | Path] = (),
     rule: DelphiRule | None = None,
+    force: bool = False,
 ) -> str:
     """Read the forms of a round and write the report, its workbook and a log to fill in (`pwiq panel read`).
 
@@ -92,26 +93,37 @@ def panel_read(
         The forms of the round before.
     rule : DelphiRule, optional
         The rule stated before the first round; needed with `earlier`.
+    force : bool, default False
+        Overwrite what is there; the log may have been filled in.
 
     Returns
     -------
     str
         The summary to print.
+
+    Raises
+    ------
+    FileExistsError
+        If a file to write exists and `force` is false; nothing is written then.
     """
+    folder = Path(out)
+    written = [REPORT, WORKBOOK, TEMPLATE, *([NEXT] if rule is not None else [])]
+    if folder.exists() and not folder.is_dir():
+        raise NotADirectoryError(f"{folder} is no folder; the report is several files: choose another --out")
+    existing = [name for name in written if (folder / name).exists()]
+    if existing and not force:
+        raise FileExistsError(f"{folder}: {', '.join(existing)} exist; choose another folder or add --force")
     instrument = read_instrument(definition)
     ratings = read_rating_forms(paths, instrument)
     before = read_rating_forms(earlier, instrument) if earlier else None
     report = panel_report(ratings, rule=rule, earlier=before)
-    folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
     text = report_markdown(report)
     write_whole(folder / REPORT, text)
     write_whole(folder / WORKBOOK, report_workbook(report))
     write_whole(folder / TEMPLATE, decisions_template(report))
-    written = [REPORT, WORKBOOK, TEMPLATE]
     if rule is not None:
         write_whole(folder / NEXT, "".join(f"{name}\n" for name in report.again))
-        written.append(NEXT)
     first = report.talk[report.talk["why"] != ""]
     lines = [f"{name}: {row['why']}" for name, row in first.head(10).iterrows()]
     return "\n".join([f"Written to {folder.name}: {', '.join(written)}.", *lines, *report.notes])
@@ -134,10 +146,9 @@ def panel_decide(definition: str | Path, log: str | Path | None = None) -> str:
         As `read_decisions`.
     """
     instrument = read_instrument(definition)
-    path = decisions_path(definition) if log is None else Path(log)
-    if log is not None and not path.exists():
-        raise FileNotFoundError(f"{path}: there is no such file")
-    decisions = read_decisions(path, instrument)
+    if log is not None and not Path(log).is_file():
+        raise FileNotFoundError(f"{log}: there is no such file")
+    decisions = read_decisions(definition, instrument) if log is None else read_log(Path(log), instrument)
     if decisions.empty:
         return f"{instrument.id} {instrument.version}: nothing was decided yet; no panel has met."
     counts = decisions["decision"].value_counts(sort=False)

@@ -91,7 +91,7 @@ class Form:
 
     def choices(self, name, language):
         nodeset = self.controls[name].find("x:itemset", XF).get("nodeset")
-        listed = self.instances[re.match(r"instance\('([^']+)'\)/root/item$", nodeset)[1]]
+        listed = self.instances[re.match(r"instance\('([^']+)'\)/[r]oot/item$", nodeset)[1]]
         return [
             (item.findtext("x:name", None, XF), self.texts[language, item.findtext("x:itextId", None, XF)])
             for item in listed.iterfind("x:root/x:item", XF)
