@@ -169,45 +169,76 @@ def _add_scoring(commands: object) -> None:
     add_out(command, "file to write (default: standard output)", required=False)
 
 
+def _add_parts(commands: object, name: str, summary: str) -> object:
+    """Add a command that has commands of its own, each with its options."""
+    command = commands.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")  # type: ignore[attr-defined]
+    return command.add_subparsers(title="what to do", metavar="WHAT", required=True)
+
+
 def _add_translate(commands: object) -> None:
-    command = add_command(
+    parts = _add_parts(
         commands,
         "translate",
-        _translate,
         "give the texts to translators and take them back, or say how far a translation is",
-        "pwiq translate status\n"
-        "  pwiq translate export --language es --out pwiq.es.po\n"
-        "  pwiq translate import pwiq.es.po --language es",
     )
-    command.add_argument("do", choices=["status", "export", "import"], help="what to do")
-    command.add_argument("file", nargs="?", type=Path, help="import: the translators' file (.po, .xlf)")
-    command.add_argument("--language", help="language that is translated into")
-    command.add_argument("--format", choices=["po", "xliff"], default="po", help="export: kind of file (default: po)")
-    add_out(command, "export: file to write", required=False)
+    command = add_command(
+        parts, "status", _translate_status, "say how far the translations are", "pwiq translate status"
+    )
+    command.add_argument("--language", help="language that is translated into (default: all)")
+    command = add_command(
+        parts,
+        "export",
+        _translate_export,
+        "write a file for translators",
+        "pwiq translate export --language es --out pwiq.es.po",
+    )
+    command.add_argument("--language", required=True, help="language that is translated into")
+    command.add_argument("--format", choices=["po", "xliff"], default="po", help="kind of file (default: po)")
+    add_out(command, "file to write (default: standard output)", required=False)
+    command = add_command(
+        parts,
+        "import",
+        _translate_import,
+        "take the translators' file into the definition",
+        "pwiq translate import pwiq.es.po --language es",
+    )
+    command.add_argument("file", type=Path, help="the translators' file (.po, .xlf)")
+    command.add_argument("--language", required=True, help="language that is translated into")
 
 
 def _add_panel(commands: object) -> None:
-    command = add_command(
-        commands,
-        "panel",
-        _panel,
-        "the desk of a panel of experts: rating form, results, decisions (docs/content-validity.md)",
-        "pwiq panel form --out form.xlsx\n  pwiq panel read filled/*.xlsx --out round1\n  pwiq panel decide",
+    parts = _add_parts(
+        commands, "panel", "the desk of a panel of experts: rating form, results, decisions (docs/content-validity.md)"
     )
-    command.add_argument("do", choices=["form", "read", "decide"], help="what to do")
-    command.add_argument("file", nargs="*", type=Path, help="read: the filled-in forms; decide: the log of decisions")
-    command.add_argument("--language", help="form: language of the items (default: the definition's first)")
-    command.add_argument("--words", metavar="LANGUAGE", help="form: language of the instructions to experts")
-    command.add_argument("--form", help="form: only items of these forms, with commas (default: all)")
-    command.add_argument("--round", type=int, default=1, help="form: number of the round (default: 1)")
+    command = add_command(
+        parts, "form", _panel_form, "write the workbook in which experts rate", "pwiq panel form --out form.xlsx"
+    )
+    command.add_argument("--language", help="language of the items (default: the definition's first)")
+    command.add_argument("--words", metavar="LANGUAGE", help="language of the instructions to experts")
+    command.add_argument("--form", help="only items of these forms, with commas (default: all)")
+    command.add_argument("--round", type=int, default=1, help="number of the round (default: 1)")
     command.add_argument("--earlier", nargs="+", type=Path, default=[], help="the filled-in forms of the round before")
-    command.add_argument("--items", type=Path, help="form: ask only the items listed in this file")
-    command.add_argument("--agreement", type=float, help="read: share of experts that settles an item (default: .78)")
-    command.add_argument("--moved", type=float, help="read: stable if at most this share changed (default: .15)")
-    command.add_argument("--shift", type=float, help="read: stable if median and quartile range moved by at most this")
-    command.add_argument("--rounds", type=int, help="read: most rounds (default: 3)")
-    command.add_argument("--stable-too", action="store_true", help="read: agreement must also be stable")
-    add_out(command, "form: file to write; read: folder to write to", required=False)
+    command.add_argument("--items", type=Path, help="ask only the items listed in this file")
+    add_out(command, "Excel file to write")
+    command = add_command(
+        parts,
+        "read",
+        _panel_read,
+        "report on the filled-in forms of a round",
+        "pwiq panel read filled/*.xlsx --out round1",
+    )
+    command.add_argument("file", nargs="+", type=Path, help="the filled-in forms")
+    command.add_argument("--earlier", nargs="+", type=Path, default=[], help="the filled-in forms of the round before")
+    command.add_argument("--agreement", type=float, help="share of experts that settles an item (default: .78)")
+    command.add_argument("--moved", type=float, help="stable if at most this share changed (default: .15)")
+    command.add_argument("--shift", type=float, help="stable if median and quartile range moved by at most this")
+    command.add_argument("--rounds", type=int, help="most rounds (default: 3)")
+    command.add_argument("--stable-too", action="store_true", help="agreement must also be stable")
+    add_out(command, "folder to write to")
+    command = add_command(
+        parts, "decide", _panel_decide, "check the log of decisions and say what is open", "pwiq panel decide"
+    )
+    command.add_argument("file", nargs="?", type=Path, help="the log (default: decisions.toml beside the definition)")
 
 
 def _export(options: argparse.Namespace) -> None:
@@ -282,32 +313,26 @@ def _scoring(options: argparse.Namespace) -> None:
         print(f"{options.out}: {module.RUN_BY}")
 
 
-def _translate(options: argparse.Namespace) -> None:
-    from instrument.translations import export_translation, translations_text
+def _translate_status(options: argparse.Namespace) -> None:
+    from instrument.translations import translations_text
 
-    if options.do == "status":
-        print(translations_text(options.instrument, language=options.language))
-        return
-    if options.language is None:
-        raise UsageError(f"translate {options.do} needs --language")
-    if options.do == "export":
-        check_out(options)
-        write_text(
-            export_translation(options.instrument, language=options.language, file_format=options.format), options
-        )
-        return
-    if options.file is None:
-        raise UsageError("translate import needs the translators' file")
-    _import_translation(options.file, options.instrument, options.language)
+    print(translations_text(options.instrument, language=options.language))
 
 
-def _import_translation(file: Path, definition: str, language: str) -> None:
+def _translate_export(options: argparse.Namespace) -> None:
+    from instrument.translations import export_translation
+
+    check_out(options)
+    write_text(export_translation(options.instrument, language=options.language, file_format=options.format), options)
+
+
+def _translate_import(options: argparse.Namespace) -> None:
     from instrument.definition_file import find_definition
     from instrument.files import write_whole
     from instrument.translations import import_translation
 
-    taken = import_translation(file, definition, language=language)
-    main, _ = find_definition(definition)
+    taken = import_translation(options.file, options.instrument, language=options.language)
+    main, _ = find_definition(options.instrument)
     for name, text in taken.files.items():
         write_whole(main.parent / name, text)
         print(main.parent / name)
@@ -316,38 +341,41 @@ def _import_translation(file: Path, definition: str, language: str) -> None:
         print(note)
 
 
-def _panel(options: argparse.Namespace) -> None:
-    from instrument.delphi import DelphiRule
-    from instrument.panel import panel_decide, panel_form, panel_read
+def _panel_form(options: argparse.Namespace) -> None:
+    from instrument.panel import panel_form
 
-    if options.do == "decide":
-        if len(options.file) > 1:
-            raise UsageError("panel decide takes one log of decisions")
-        print(panel_decide(options.instrument, *options.file))
-        return
-    if options.out is None:
-        raise UsageError(f"panel {options.do} needs --out")
-    if options.do == "form":
-        check_out(options)
-        said = panel_form(
-            options.instrument,
-            options.out,
-            language=options.language,
-            forms=_listed(options.form) or None,
-            round=options.round,
-            earlier=options.earlier,
-            items_file=options.items,
-            words_language=options.words,
-        )
-    else:
-        if not options.file:
-            raise UsageError("panel read needs the filled-in forms")
-        stated = {name: getattr(options, name) for name in ("agreement", "moved", "shift", "rounds")}
-        rule = DelphiRule(
-            needs_stability=options.stable_too, **{name: value for name, value in stated.items() if value is not None}
-        )
-        said = panel_read(options.instrument, options.file, options.out, earlier=options.earlier, rule=rule)
+    check_out(options, reads=options.earlier)
+    said = panel_form(
+        options.instrument,
+        options.out,
+        language=options.language,
+        forms=_listed(options.form) or None,
+        round=options.round,
+        earlier=options.earlier,
+        items_file=options.items,
+        words_language=options.words,
+    )
     print(said)
+
+
+def _panel_read(options: argparse.Namespace) -> None:
+    from instrument.delphi import DelphiRule
+    from instrument.panel import panel_read
+
+    stated = {name: getattr(options, name) for name in ("agreement", "moved", "shift", "rounds")}
+    rule = DelphiRule(
+        needs_stability=options.stable_too, **{name: value for name, value in stated.items() if value is not None}
+    )
+    said = panel_read(
+        options.instrument, options.file, options.out, earlier=options.earlier, rule=rule, force=options.force
+    )
+    print(said)
+
+
+def _panel_decide(options: argparse.Namespace) -> None:
+    from instrument.panel import panel_decide
+
+    print(panel_decide(options.instrument, options.file))
 
 
 def _listed(text: str | None) -> list[str]:

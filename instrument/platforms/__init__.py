@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
@@ -105,7 +106,7 @@ def write_export(survey: Survey, platform: Platform, out: Path, *, force: bool =
         raise NotADirectoryError(f"{out} is a file, and {platform.title} needs a folder; choose another --out")
     else:
         paths = {out / name: content for name, content in files.items()}
-    existing = sorted(str(path) for path in paths if path.exists())
+    existing = sorted(str(path) for path in paths if os.path.lexists(path))  # a link into nowhere, too
     if existing and not force:
         raise FileExistsError(f"{', '.join(existing)} exist; choose another name or add --force")
     for path, content in paths.items():

@@ -18,6 +18,7 @@ from instrument.platforms.answers import KEYS, Taken, choices, headings, known_c
 from instrument.tables import Column, Fault, RawTable, shown
 
 _MOST_READINGS = 50  # of one cell; made-up labels could have thousands
+_MOST_PARTS = 20  # of a heading; all that lie side by side are compared
 _NEAR = 0.8  # of 1; below it two sentences are about different things
 WORD_JOINER = "\u2060"  # invisible; stands in labels of an XLSForm where a sign would begin a tag or a link
 _ESCAPED = re.compile(r"\\([\\*_#])")
@@ -136,7 +137,7 @@ class Names:
 
     def by_parts(self, text: str, separator: str) -> tuple[Found, ...]:
         """Return what a text says with more before or behind it: "stem - row", "question - answer"."""
-        parts = text.split(separator)
+        parts = text.rsplit(separator, _MOST_PARTS)
         for at in range(len(parts)):
             if found := self.by_text(separator.join(parts[at:])):
                 return found
