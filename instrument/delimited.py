@@ -6,21 +6,26 @@ import csv
 import io
 import re
 from collections.abc import Iterator
+from itertools import islice
 
 from instrument.responses import ResponseError
 
 _HEADER_LIMIT = 200_000  # characters in which the separator is looked for
+_ROWS_LOOKED_AT = 20
 
 
 def likely_separator(text: str) -> str:
-    """Return the comma, semicolon or tab that makes the most columns of the header.
+    """Return the comma, semicolon or tab with which the rows have as many cells as the header, and most of them.
 
     Examples
     --------
     >>> likely_separator('"a, b, c";"d"')
     ';'
+    >>> likely_separator("id;Which meals, if any, do you eat?;x" + chr(10) + "1;2;3")
+    ';'
     """
-    return max(",;\t", key=lambda each: _columns_if(text[:_HEADER_LIMIT], each))  # the first of those that tie
+    start = text[:_HEADER_LIMIT]
+    return max(",;\t", key=lambda each: _fit(start, each, whole=start == text))  # the first of those that tie
 
 
 # Letters beyond ASCII as UTF-8 writes them: in a text of Windows-1252 these pairs hardly occur.
@@ -96,13 +101,18 @@ class Records:
             ) from None
 
 
-def _columns_if(text: str, delimiter: str) -> tuple[bool, int]:
-    """Return whether the header's quotation marks are right with this delimiter, and how many columns it then has."""
+def _fit(text: str, delimiter: str, *, whole: bool) -> tuple[bool, bool, float, int]:
+    """Return how well a delimiter fits: quotation marks right, several columns, share of rows that fit, columns."""
     # Strictly: of "a, b";"c" the comma, which stands in quotes, would else make two columns.
     for strict in (True, False):
         reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=strict)
         try:
-            return strict, len(next(reader, []))
+            columns = len(next(reader, []))
+            rows = [len(row) for row in islice(reader, _ROWS_LOOKED_AT) if row]
         except csv.Error:
             continue
-    return False, 0
+        if not whole and len(rows) < _ROWS_LOOKED_AT:
+            rows = rows[:-1]  # cut off
+        fitting = sum(row == columns for row in rows) / len(rows) if rows else 1.0
+        return strict, columns > 1, fitting, columns
+    return False, False, 0.0, 0

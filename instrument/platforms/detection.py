@@ -113,11 +113,22 @@ def as_canonical(
                 ]
             )
         return replace(table, platform=CANONICAL)
+    _require_kind(table, chosen.platform)
     reader = next(reader for names, reader in _READERS.items() if chosen.platform in names)
     read = reader.canonical(table, instrument, language=language)
     why = "; ".join(chosen.reasons)
     remark = ("(platform)", f"read as {title(chosen.platform)}: {why}")
     return replace(read, platform=chosen.platform, remarks=(*read.remarks, remark))
+
+
+def _require_kind(table: RawTable, platform: str) -> None:
+    """Refuse a table where documents are needed, and the other way round: only a platform that was said can be so."""
+    if bool(table.documents) == (platform == "fhir"):
+        return
+    holds = "JSON resources" if table.documents else "a table"
+    raise ResponseError(
+        [f"{table.file}: the file holds {holds}, which {title(platform)} cannot be; leave platform (--platform) out"]
+    )
 
 
 def _told(platform: str) -> Evidence:

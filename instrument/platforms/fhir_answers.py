@@ -25,6 +25,7 @@ import numpy as np
 from instrument.definition import Instrument
 from instrument.platforms.answers import CERTAIN, Evidence, Taken, assembled, plain
 from instrument.platforms.recognised import Found, Names, answers_of, day, form_ids
+from instrument.responses import ResponseError
 from instrument.tables import Column, Fault, RawTable, shown
 
 PLATFORM = "fhir"
@@ -115,6 +116,12 @@ class _Reading:
             columns=(),
         )
         taken = [*self._meta(responses), *self._answers(responses)]
+        if not taken:
+            raise ResponseError(
+                [
+                    f"{self.table.file}: no response has an id, nor an answer to a question of this questionnaire; export again"
+                ]
+            )
         unknown = sum((each.unknown for each in responses), Counter[str]())
         for link, count in unknown.items():
             self.left_out.append((link, count, "no question of this questionnaire has this linkId; not read"))
@@ -139,7 +146,8 @@ class _Reading:
                 ("(entered in error)", len(wrong), f"responses that were entered in error; dropped: rows {rows}")
             )
         if not found:
-            self.faults.append(Fault(1, "status", "all responses were entered in error; there are no answers"))
+            why = "all responses were entered in error" if wrong else "the file holds no QuestionnaireResponse"
+            raise ResponseError([f"{self.table.file}: {why}; there are no answers"])
         return found
 
     def _response(self, resource: Mapping[str, Any], row: int) -> _Response:
