@@ -285,10 +285,20 @@ def _ledger_summary(ledger: pd.DataFrame) -> str:
         ("off_scale_not_asked", "cells hold an answer beside the scale to an item that the form does not ask"),
     ):
         if ledger[column].sum():
-            lines.append(f"  {ledger[column].sum()} {said}")
+            lines.append(f"  {ledger[column].sum()} {said}{_languages(ledger) if column == 'labels_read' else ''}")
     # What an item's note counts (reasons beside the scale) stands in the sums above.
     told = ledger[(ledger["note"] != "") & (ledger["became"] != "item")]
     return "\n".join([*lines, *_each_note_once(told)])
+
+
+def _languages(ledger: pd.DataFrame) -> str:
+    """Return how many labels were in which language, out of a ledger's "es 2, en 1"."""
+    counts: dict[str, int] = {}
+    for cell in ledger["language"]:
+        for part in filter(None, cell.split(", ")):
+            language, _, count = part.partition(" ")
+            counts[language] = counts.get(language, 0) + int(count)
+    return f" ({', '.join(f'{language} {count}' for language, count in counts.items())})" if counts else ""
 
 
 def _each_note_once(told: pd.DataFrame) -> list[str]:

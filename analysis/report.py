@@ -32,8 +32,10 @@ from analysis.workbook import write_workbook
 from analysis.written import write_documents
 from instrument.definition import Instrument, read_instrument
 from instrument.files import write_whole
+from instrument.past_versions import comparability, read_past
 from instrument.reading import Platform, read_responses
 from instrument.responses import Responses, canonical_table, select, split_waves
+from instrument.versions import SAME, comparable_scores
 
 SEED = 20261122
 """Seed of everything random in the notebooks (bootstrap, parallel analysis); it stands in provenance.json."""
@@ -126,7 +128,7 @@ def run_report(
         _refuse_place_of_open_answers(Path(open_answers), target, paths)
     definition = read_instrument(instrument)
     responses = read_responses(paths, definition, platform=platform, form=form, language=language, mapping=mapping)
-    _refuse_other_version(responses)
+    _refuse_other_version(responses, instrument)
     _refuse_waves_that_are_none(responses)
     chosen = _of_place(responses, organisation=organisation, team=team)
     groups = _shown_groups(chosen, audience)
@@ -267,19 +269,24 @@ def _shown_groups(responses: Responses, audience: Audience) -> dict[str, list[st
     return released_groups(admitted, shown)
 
 
-def _refuse_other_version(responses: Responses) -> None:
+def _refuse_other_version(responses: Responses, definition: str | Path) -> None:
     """Refuse answers that say of themselves that they were given to other questions than the definition has."""
-    definition = responses.instrument
+    instrument = responses.instrument
     if "version" not in responses.people:
         return
     stated = responses.people["version"].astype("string").str.strip().fillna("")
-    others = sorted(set(stated) - {"", definition.version})
-    if others:
+    others = sorted(set(stated) - {"", instrument.version})
+    told = []
+    for version in others:
+        past = read_past(instrument, version, definition=definition)
+        if past is None or not comparable_scores(past, instrument)["verdict"].eq(SAME).all():
+            told.append(comparability(instrument, version, definition=definition))
+    if told:
         waves = sorted(responses.people.loc[stated.isin(others), "wave"].unique())
         raise ValueError(
-            f"answers of wave {', '.join(map(str, waves))} were given to version {', '.join(others)}, the definition is version "
-            f"{definition.version}: its items may be other questions. `pwiq versions OLD NEW` says which scores stay "
-            "comparable; where nothing but looks was edited, correct the column version"
+            f"answers of wave {', '.join(map(str, waves))} were given to another version of the questionnaire "
+            f"({'; '.join(told)}). A report shows all scores, so it needs answers whose scores all stay comparable. "
+            "`pwiq versions OLD NEW` lists every edit; where nothing but looks was edited, correct the column version"
         )
 
 

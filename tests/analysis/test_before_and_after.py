@@ -450,9 +450,28 @@ def test_the_column_wave_counts_and_not_the_order_of_the_files(team: Frames, tmp
 
 def test_another_version(team: Frames, tmp_path: Path, capsys: Captured) -> None:
     said = refused(of_report(tmp_path, (team[0], team[1].assign(version="0.0.9"))), capsys)
-    assert "wave 2 were given to version 0.0.9" in said
+    assert "wave 2 were given to another version of the questionnaire (answers to version 0.0.9, read by " in said
+    assert "no definition 0.0.9 is kept beside this one" in said
     assert "pwiq versions" in said
     assert left(tmp_path) == ["after.csv", "before.csv"]
+
+
+def test_an_earlier_version_whose_scores_all_stay_comparable_is_taken(
+    team: Frames, short_report: None, tmp_path: Path, capsys: Captured
+) -> None:
+    assert main(of_report(tmp_path, (team[0].assign(version="0.1.0"), team[1]))) == 0, capsys.readouterr().err
+
+
+def test_a_report_takes_foreign_headings_with_a_mapping(
+    team: Frames, short_report: None, tmp_path: Path, capsys: Captured
+) -> None:
+    foreign = tuple(frame.rename(columns={"roleaf": "Q1"}) for frame in team)
+    said = refused(of_report(tmp_path, foreign), capsys)
+    assert "roleaf: there is no such column" in said
+    mapping = tmp_path / "mapping.toml"
+    version = read_instrument("pwiq").version
+    mapping.write_text(f'instrument = "pwiq"\nversion = "{version}"\n[columns]\n"Q1" = "roleaf"\n', encoding="utf-8")
+    assert main([*of_report(tmp_path, foreign), "--mapping", str(mapping)]) == 0, capsys.readouterr().err
 
 
 def test_what_is_to_be_kept_may_not_lie_in_the_reports_folder(team: Frames, tmp_path: Path, capsys: Captured) -> None:
