@@ -223,10 +223,20 @@ def _read(options: argparse.Namespace) -> None:
     check_out(options, reads=options.file)
     responses = _read_files(options)
     table = spreadsheet_safe(canonical_table(responses).reset_index())
+    # Columns of the file that are no questions keep their headings, which may be formulas as well.
+    table.columns = table.columns.map({name: _safe(name) for name in table.columns})
     write_text(table.to_csv(index=False, lineterminator="\n"), options)
     print(f"{options.out}: {responses!r}")
     print("These are answers of single people: keep the file as safe as the export that it was made from.")
     print(_ledger_summary(responses.ledger))
+
+
+def _safe(heading: str) -> str:
+    import pandas as pd
+
+    from instrument.files import spreadsheet_safe
+
+    return str(spreadsheet_safe(pd.DataFrame({"": [heading]})).iloc[0, 0])
 
 
 def _map(options: argparse.Namespace) -> None:

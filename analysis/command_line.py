@@ -68,5 +68,5 @@ def check_out(options: argparse.Namespace, *, reads: Sequence[Path] = ()) -> Non
     # realpath, as Path.resolve stops with an error of its own at links that go round in a circle.
     if os.path.realpath(out) in [os.path.realpath(path) for path in reads]:
         raise FileExistsError(f"{out} is the file of answers itself, which is never overwritten; choose another name")
-    if out.exists() and not options.force:
+    if os.path.lexists(out) and not options.force:  # a link into nowhere is there too
         raise FileExistsError(f"{out} exists; choose another name or add --force")

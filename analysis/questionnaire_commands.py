@@ -7,9 +7,14 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from analysis.command_line import UsageError, add_command, add_out, check_out, write_text
+
+if TYPE_CHECKING:
+    from instrument.survey import Survey
 
 # `instrument.platforms.PLATFORMS` has the same, and would take long to import for `pwiq --help`; a test compares them.
 PLATFORM_NAMES = (
@@ -120,7 +125,7 @@ def _add_export(commands: object) -> None:
         "write the questionnaire for a survey platform",
         "pwiq export redcap --form P --out pwiq_p.csv",
     )
-    command.add_argument("platform", choices=PLATFORM_NAMES, metavar="PLATFORM", help=", ".join(PLATFORM_NAMES))
+    command.add_argument("platform", type=_platform, metavar="PLATFORM", help=", ".join(PLATFORM_NAMES))
     command.add_argument(
         "--form",
         default=None,
@@ -139,6 +144,15 @@ def _add_export(commands: object) -> None:
     command.add_argument("--seed", type=int, help="shuffle the pages of items by this seed, the same for everyone")
     command.add_argument("--wave", type=int, help="number of the wave, stored with every answer")
     add_out(command, "file to write, or a folder where a platform takes several files")
+
+
+def _platform(name: str) -> str:
+    """Return the platform that somebody means; names of servers stand for the file that they take."""
+    meant = {"kobo": "xlsform", "odk": "xlsform", "enketo": "xlsform"}.get(name.casefold(), name.casefold())
+    if meant in PLATFORM_NAMES:
+        return meant
+    hint = "; say qualtrics-txt (supported) or qualtrics-qsf (best effort)" if meant == "qualtrics" else ""
+    raise argparse.ArgumentTypeError(f"{name!r} is none of {', '.join(PLATFORM_NAMES)}{hint}")
 
 
 def _add_parity(commands: object) -> None:
@@ -247,9 +261,10 @@ def _export(options: argparse.Namespace) -> None:
     from instrument.survey import build_survey
 
     instrument = read_instrument(options.instrument)
+    by_case = {form.casefold(): form for form in instrument.forms.ids}
     survey = build_survey(
         instrument,
-        forms=_listed(options.form),
+        forms=[by_case.get(form.casefold(), form) for form in _listed(options.form)],
         languages=_listed(options.language) or None,
         follow_up=options.follow_up,
         switched_on=_listed(options.switch_on),
@@ -258,16 +273,44 @@ def _export(options: argparse.Namespace) -> None:
         wave=options.wave,
     )
     platform = PLATFORMS[options.platform]
-    for path in write_export(survey, platform, options.out, force=options.force):
-        print(path)
-    print(f"{platform.title} ({platform.support}; {platform.proof}). docs/platforms.md says what to click.")
-    losses = platform.losses(survey)
-    if losses:
+    written = write_export(survey, platform, options.out, force=options.force)
+    print("\n".join(_named_files(written, options.out)))
+    print(_what_was_asked(survey))
+    print(f"{platform.title}, {platform.proof}.{' Best effort.' if platform.support == 'best effort' else ''}")
+    for name in _listed(options.switch_on):
+        print(f"{name}: {instrument.questions[name].note}")
+    if losses := platform.losses(survey):
         print("What it cannot hold:")
         for loss in losses:
             print(f"  {loss.aspect.replace('_', ' ')}: {loss.what}")
+    print("Next:")
+    print(f"  1. {platform.first_step}.")
+    print("  2. Look at every page, answer once yourself, export that answer, and read it with `pwiq read`.")
+    print(f"  3. docs/platforms.md has the rest for {platform.name}.")
     if survey.banner:
-        print(survey.banner[survey.languages[0]])
+        print(survey.banner[instrument.languages[0]])
+
+
+def _named_files(paths: Sequence[Path], out: Path) -> list[str]:
+    """Return the files by name, or how many there are where they are many."""
+    return [str(path) for path in paths] if len(paths) < 10 else [f"{len(paths)} files under {out}"]
+
+
+def _what_was_asked(survey: Survey) -> str:
+    """Return in a line what the survey asks, with a hint where two options usually go together."""
+    questions = list(survey.questions())
+    items = sum(question.role == "item" for question in questions)
+    forms = f"form {', '.join(survey.forms)}, " if survey.forms else ""
+    wave = survey.constants.get("wave")
+    order = "as defined" if survey.seed is None else f"shuffled by seed {survey.seed}"
+    said = (
+        f"{forms}{items} items and {len(questions) - items} other questions on {len(survey.pages)} pages, in "
+        f"{', '.join(survey.languages)}; wave {wave or 'not stored'}; order of the items' pages {order}."
+    )
+    of_later_waves = {question.id for question in survey.instrument.questions if question.asked == "follow-up"}
+    if of_later_waves and wave not in (None, "1") and not of_later_waves & {question.id for question in questions}:
+        said += " For a later wave, --follow-up also asks what has changed."
+    return said
 
 
 def _parity(options: argparse.Namespace) -> None:

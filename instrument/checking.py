@@ -165,7 +165,7 @@ class _Check:
                 f"semicolons or tabs and bear the ids of the definition ({ids}, …); name them so, or write down which "
                 "is which (pwiq map)"
             )
-            raise ResponseError([line(self.table.file, Fault(1, next(iter(columns)), message))])
+            raise ResponseError([line(self.table.file, Fault(1, next(iter(columns), "(no columns)"), message))])
         for name in columns:
             right = by_case.get(name.casefold())
             if right is not None and name not in known and right not in columns:

@@ -24,7 +24,7 @@ _Fault = tuple[_Key, str]
 def contradictions(file: DefinitionFile) -> list[str]:
     """Return every fault of a definition, a line each with its place; none if it is sound."""
     tables = file.tables
-    checks = (_ids, _scales, _forms, _items, _questions, _scores, _themes, _actions, _signals, _translations)
+    checks = (_ids, scale_faults, _forms, _items, _questions, _scores, _themes, _actions, _signals, _translations)
     faults = [file.places.fault(key, message) for each in checks for key, message in each(tables)]
     faults += [
         file.places.fault(key, message, language=language)
@@ -82,7 +82,8 @@ def _columns_of_questions(tables: DefinitionTables, ids: dict[str, str]) -> Iter
                 yield ("questions", name), f"its column {column!r} is also the id of an item or question; rename one"
 
 
-def _scales(tables: DefinitionTables) -> Iterator[_Fault]:
+def scale_faults(tables: DefinitionTables) -> Iterator[_Fault]:
+    """Yield what is wrong with response scales and their labels."""
     default = tables.instrument.item_scale
     if default is not None and default not in tables.response_scales:
         yield ("instrument", "item_scale"), _unknown(default, "a response scale", tables.response_scales)

@@ -221,6 +221,7 @@ class TextRecordTable(_Table):
     by: Annotated[str, Field(min_length=1)] | None = None
     made: date | None = None
     verdict: Literal["same meaning", "other meaning"] | None = None
+    same_on_purpose: bool = False
 
 
 class TranslationTable(_Table):

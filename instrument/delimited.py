@@ -34,6 +34,8 @@ _UTF8_LETTER = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\
 
 def decoded(data: bytes, file: str) -> tuple[str, tuple[tuple[str, str], ...]]:
     """Return the text of a file, and how it was encoded where that is not UTF-8."""
+    if data.startswith((b"\xff\xfe\0\0", b"\0\0\xfe\xff")):
+        raise ResponseError([f"{file}: the text is UTF-32; save it as CSV in UTF-8 (in Excel: 'CSV UTF-8')"])
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         try:
             return data.decode("utf-16"), (("(encoding)", "the text is UTF-16, as its first bytes say"),)
@@ -96,7 +98,8 @@ class Records:
             raise ResponseError(
                 [
                     f"{self._file}:{self.line}: the quotation marks are broken in the record that begins here: "
-                    'one is not closed, or stands inside a quoted cell without being doubled (""); correct the record'
+                    'one is not closed, or stands inside a quoted cell without being doubled (""); or a cell is longer than '
+                    "131,072 characters; correct the record"
                 ]
             ) from None
 

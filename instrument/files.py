@@ -1,14 +1,20 @@
-"""Files are written whole or not at all, and no cell of a table becomes a formula."""
+"""Files are written whole or not at all, workbooks bear no time, and no cell of a table becomes a formula."""
 
 from __future__ import annotations
 
+import io
 import os
+import re
 import tempfile
+import zipfile
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
+_EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip file can hold
+_TIMES = re.compile(rb"(<dcterms:(created|modified)[^>]*>)[^<]*")
 
 
 def write_whole(path: Path, content: str | bytes) -> None:
@@ -46,6 +52,26 @@ def spreadsheet_safe(table: pd.DataFrame) -> pd.DataFrame:
         if not pd.api.types.is_numeric_dtype(column.dtype):
             safe.isetitem(position, column.map(_plain))
     return safe
+
+
+def workbook_bytes(workbook: Any) -> bytes:
+    """Return the file of an openpyxl workbook without the times at which it was made: same content, same bytes.
+
+    Examples
+    --------
+    >>> from openpyxl import Workbook
+    >>> workbook_bytes(Workbook()) == workbook_bytes(Workbook())
+    True
+    """
+    made, timeless = io.BytesIO(), io.BytesIO()
+    workbook.save(made)
+    with zipfile.ZipFile(made) as old, zipfile.ZipFile(timeless, "w") as new:
+        for name in old.namelist():
+            content = old.read(name)
+            if name == "docProps/core.xml":
+                content = _TIMES.sub(rb"\g<1>1980-01-01T00:00:00Z", content)
+            new.writestr(zipfile.ZipInfo(name, _EPOCH), content, compress_type=zipfile.ZIP_DEFLATED)
+    return timeless.getvalue()
 
 
 def _plain(value: object) -> object:

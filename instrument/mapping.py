@@ -32,7 +32,8 @@ from instrument.definition import Instrument
 from instrument.meanings import BLANKS, WHOLE, WHOLE_COMMA, Answers, shift_of_codes
 from instrument.platforms.answers import Taken, assembled, headings, known_columns, plain
 from instrument.platforms.detection import open_table
-from instrument.platforms.recognised import Names, is_personal
+from instrument.platforms.personal import is_personal, without_personal
+from instrument.platforms.recognised import Names
 from instrument.responses import ResponseError
 from instrument.tables import Column, RawTable, shown
 
@@ -42,7 +43,6 @@ _GUESSED = 0.5  # and from which it is told as a guess
 _MANY = 3  # guesses told
 _COMPARED = 20  # texts that are compared with a heading letter by letter
 _WORD = re.compile(r"[a-z][a-z0-9]{1,14}")
-_PERSONAL = {"email", "e-mail", "mail", "phone", "telephone", "surname", "firstname", "lastname", "birthdate", "correo"}
 # Words of headings for what is no question of the definition; guesses only.
 _USUAL = {
     "person": ("respondent", "participant", "subject", "pid", "uid"),
@@ -72,11 +72,14 @@ class AnswerMapping:
         Heading → column; "" leaves it out.
     values : mapping
         Column → value in the file → code, "" for a blank.
+    known : tuple of str
+        All columns of the questionnaire; any other that names people is dropped.
     """
 
     file: str
     columns: Mapping[str, str]
     values: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    known: tuple[str, ...] = ()
 
 
 # Read and applied
@@ -110,7 +113,9 @@ def read_mapping(path: str | Path, instrument: Instrument) -> AnswerMapping:
         table = tomllib.loads(source)
     except UnicodeDecodeError as error:
         raise MappingError([f"{path.name}: byte {error.start} is not UTF-8; save the file as UTF-8"]) from None
-    except tomllib.TOMLDecodeError as error:
+    except RecursionError:
+        raise MappingError([f"{path.name}: this is nested too deeply for a mapping"]) from None
+    except ValueError as error:  # also a number of thousands of digits
         raise MappingError([f"{path.name}: this is not TOML: {error}"]) from None
     lines = _lines(source)
     found = sorted(
@@ -120,7 +125,10 @@ def read_mapping(path: str | Path, instrument: Instrument) -> AnswerMapping:
     if found:
         raise MappingError([f"{path.name}:{lines.get(place, 1)}: {message}" for place, message in found])
     return AnswerMapping(
-        file=path.name, columns=table.get("columns", {}), values=_by_column(table.get("values", {}), instrument)
+        file=path.name,
+        columns=table.get("columns", {}),
+        values=_by_column(table.get("values", {}), instrument),
+        known=(*known_columns(instrument), *(rule.export for rule in instrument.scores)),
     )
 
 
@@ -135,7 +143,7 @@ def _lines(source: str) -> dict[_Place, int]:
     for number, text in enumerate(source.splitlines(), start=1):
         try:
             parsed = tomllib.loads(text)
-        except tomllib.TOMLDecodeError:
+        except (ValueError, RecursionError):
             continue
         if text.lstrip().startswith("["):
             section = tuple(_path(parsed))
@@ -172,9 +180,13 @@ def _head_faults(table: Mapping[str, Any], instrument: Instrument) -> _Found:
 def _column_faults(table: Mapping[str, Any], instrument: Instrument) -> _Found:
     known = known_columns(instrument)
     first: dict[str, str] = {}
+    bare: set[str] = set()
     columns = table.get("columns", {})
     for header, name in columns.items() if isinstance(columns, dict) else ():
         place = ("columns", header)
+        if header.strip() in bare:
+            yield place, f"{shown(header)} stands here twice, but for blanks around it; keep one"
+        bare.add(header.strip())
         if not isinstance(name, str) or (name and name not in known):
             near = difflib.get_close_matches(str(name), known, n=_MANY)
             hint = f"; perhaps {' or '.join(near)}" if near else ""
@@ -255,7 +267,8 @@ def apply_mapping(table: RawTable, mapping: AnswerMapping) -> RawTable:
             notes = (f"mapped by {mapping.file}", *notes) if name != header else notes
             taken.append(Taken(name=name, column=changed, header=header, notes=notes))
     remarks = (*table.remarks, ("(mapping)", f"columns and values were read as {mapping.file} says"))
-    return assembled(replace(table, remarks=remarks), taken, platform="canonical", left_out=left_out)
+    mapped = assembled(replace(table, remarks=remarks), taken, platform="canonical", left_out=left_out)
+    return without_personal(mapped, {*mapping.columns.values(), *mapping.known})
 
 
 def _recoded(column: Column, codes: Mapping[str, str]) -> tuple[Column, tuple[str, ...]]:
@@ -399,7 +412,7 @@ def _column_lines(proposal: _Proposal) -> Iterator[str]:
         return
     if proposal.name:
         yield f"{header} = {_quoted(proposal.name)}  # {proposal.how}"
-    elif is_personal(proposal.header) or _PERSONAL & set(plain(proposal.header).split()):
+    elif is_personal(proposal.header):
         yield f'{header} = ""  # it may name people'
     elif proposal.guesses:
         for name, likeness in proposal.guesses:

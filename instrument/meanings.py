@@ -20,8 +20,9 @@ Flags = npt.NDArray[np.bool_]
 
 BLANKS = ("", "NA", ".")
 NOTHING = -1  # in an array of codes: no code here
-WHOLE = re.compile(r"(0|[1-9][0-9]*)(\.0+)?", re.ASCII)
-WHOLE_COMMA = re.compile(r"(0|[1-9][0-9]*)([.,]0+)?", re.ASCII)
+# No code has as many digits: a longer number is no code, and Python converts none of thousands of digits.
+WHOLE = re.compile(r"(0|[1-9][0-9]{0,14})(\.0+)?", re.ASCII)
+WHOLE_COMMA = re.compile(r"(0|[1-9][0-9]{0,14})([.,]0+)?", re.ASCII)
 
 _NUMBER = re.compile(r"[+-]?[0-9]+([.,][0-9]*)?([eE][+-]?[0-9]+)?", re.ASCII)
 # What other programs write for "no answer"; codes of a definition have no sign.
@@ -167,6 +168,8 @@ class Answers:
             )
         if _DATE.fullmatch(text) or _SHOWN_DATE.fullmatch(text):
             return _Outcome(fault="is a date, not an answer (a spreadsheet may have turned an answer into it)")
+        if text.isascii() and text.isdigit() and not text.startswith("0"):
+            return _Outcome(fault="is not an answer")
         if _NUMBER.fullmatch(text):
             return _Outcome(fault="is not an answer: it is not a plain whole number")
         return _Outcome(fault="is not an answer: it is neither a number nor a label of this scale")

@@ -89,7 +89,8 @@ def read_responses(
     response), ``form`` (needed where the definition has several), ``wave`` (1, 2, …), ``organisation``,
     ``team``, ``programme`` (0 or 1: the organisation takes part), the ids of the items and of the other
     questions. A question with several answers has a column of 0 and 1 for each code, named id + code.
-    All items that the forms in the file ask must have a column. Other columns are kept as text. Each platform's
+    All items that the forms in the file ask must have a column. Other columns are kept as text, except those that name
+    people (e-mail, names, telephone, birth date, network address, place, device), which are dropped. Each platform's
     module (``instrument/platforms/*_answers.py``) says how its export becomes these columns: which rows and columns
     are dropped, what becomes the person and the wave. Where a platform's file has the items of one form alone, and
     does not say the form, that form is taken and the ledger says so.

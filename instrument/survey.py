@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -26,19 +26,7 @@ Aspect = Literal[
     "stamp",
     "banner",
 ]
-ASPECTS: tuple[Aspect, ...] = (
-    "texts",
-    "codes",
-    "languages",
-    "required",
-    "off_scale",
-    "branching",
-    "layout",
-    "order",
-    "scores",
-    "stamp",
-    "banner",
-)
+ASPECTS: tuple[Aspect, ...] = get_args(Aspect)
 # Keys that somebody types or a link fills in; all other system questions are known to the platform or fixed.
 _ASKED_KEYS = ("organisation", "team")
 
@@ -161,13 +149,33 @@ class Survey:
         for page in self.pages:
             yield from page.questions
 
+    def forms_of(self, page: Page) -> tuple[str, ...]:
+        """Return the forms that ask at least one question of a page, in the survey's order."""
+        return tuple(form for form in self.forms if any(form in question.forms for question in page.questions))
+
+    @property
+    def has_off_scale(self) -> bool:
+        """Whether a question with one answer offers answers beside its scale."""
+        return any(
+            choice.reason for question in self.questions() if question.kind == "single" for choice in question.choices
+        )
+
+    @property
+    def required_among_others(self) -> tuple[str, ...]:
+        """Required questions in grids where others are not: most platforms require a grid as a whole or not at all."""
+        grids = [page.questions for page in self.pages if page.matrix]
+        mixed = [questions for questions in grids if not all(question.required for question in questions)]
+        return tuple(question.id for questions in mixed for question in questions if question.required)
+
     def title(self) -> Text:
         """Return the title of the questionnaire, with that of the form where there is one."""
-        if len(self.forms) != 1:
-            return self.instrument.title
-        form = self.instrument.forms[self.forms[0]].title
+        whole = self.instrument.title
+        form = self.instrument.forms[self.forms[0]].title if len(self.forms) == 1 else None
         return Text(
-            tuple((language, f"{self.instrument.title[language]}: {form[language]}") for language in self.languages)
+            tuple(
+                (language, whole[language] if form is None else f"{whole[language]}: {form[language]}")
+                for language in self.languages
+            )
         )
 
 

@@ -372,6 +372,10 @@ def _parsed(text: str, file: str, place: str) -> Any:
     except json.JSONDecodeError as error:
         place = place or f":{error.lineno}"
         raise ResponseError([f"{file}{place}: this is not JSON ({error.msg}); export the answers again"]) from None
+    except ValueError:  # Python converts no number of thousands of digits
+        raise ResponseError(
+            [f"{file}{place}: the JSON holds a number of thousands of digits; export the answers again"]
+        ) from None
     except RecursionError:
         raise ResponseError([f"{file}{place}: the JSON is nested too deeply; export the answers again"]) from None
 
@@ -443,13 +447,24 @@ def _columnar(
     )
 
 
+_MOST_COLUMNS, _LONGEST_HEADING = 20_000, 20_000
+_INVISIBLE = "\ufeff\u200b\u200c\u200d\u2060\u00ad"  # at the ends of a heading: a byte order mark, signs without width
+
+
 def _require_header(header: Sequence[str], file: str) -> None:
     if not any(name.strip() for name in header):
         raise ResponseError([f"{file}: row 1 is empty; the first row must hold the column names"])
+    if len(header) > _MOST_COLUMNS or max(map(len, header)) > _LONGEST_HEADING:
+        raise ResponseError(
+            [
+                f"{file}: row 1 has {len(header):,} columns, the longest heading {max(map(len, header)):,} characters; no survey "
+                f"has over {_MOST_COLUMNS:,} columns or headings of over {_LONGEST_HEADING:,}: this is another kind of file"
+            ]
+        )
 
 
 def _names(header: Sequence[str]) -> tuple[str, ...]:
-    return tuple(name.strip() for name in header)
+    return tuple(name.strip().strip(_INVISIBLE).strip() for name in header)
 
 
 def _empty_rows(rows: Sequence[int]) -> tuple[tuple[str, int, str], ...]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import lzma
 import re
 import zipfile
 import zlib
@@ -98,22 +100,18 @@ def _refuse_boundless(path: Path, file: str) -> None:
                         ]
                     )
                 _look_through(archive, part, file)
-            for name in archive.namelist():
-                if (
-                    name.startswith("xl/worksheets/")
-                    and name.endswith(".xml")
-                    and _area(archive.read(name)) > _AREA_LIMIT
-                ):
+            for name in archive.namelist():  # a sheet may stand anywhere: what it is called says nothing
+                if name.endswith(".xml") and _area(archive.read(name)) > _AREA_LIMIT:
                     raise ResponseError(
                         [
                             f"{file}: the sheet spans over {_AREA_LIMIT:,} cells; delete the empty rows and columns (a cell "
                             "may lie far from the others), or save the answers as CSV in UTF-8"
                         ]
                     )
-    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, NotImplementedError) as error:
         # A part may also be larger than it says, so that only its checksum gives it away.
         raise ResponseError([f"{file}: {_UNREADABLE.format(error)}"]) from None
-    except (NotImplementedError, RuntimeError):
+    except RuntimeError:
         return  # encrypted: calamine says so
 
 
@@ -191,7 +189,7 @@ def _unread_cells(path: Path, sheet: str) -> dict[tuple[int, int], str]:
             text = "=" + (formula.group(1).decode("utf-8", "replace") if formula else "…")
         else:
             continue
-        found[int(number) - 1, _place(letters) - 1] = text
+        found[int(number) - 1, _place(letters) - 1] = html.unescape(text)
     return found
 
 

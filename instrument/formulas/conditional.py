@@ -48,7 +48,7 @@ class Dialect(Protocol):
         """Write the test whether an answer is this text."""
 
     def total(self, terms: Sequence[str]) -> str:
-        """Write the sum of numbers, none of them blank."""
+        """Write the sum of two or more numbers, none of them blank."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ class _Writer:
         return f"{count} {self.dialect.at_least} {number(minimum)}"
 
     def _total(self, terms: Sequence[str]) -> str:
-        return self.dialect.total(terms)
+        return terms[0] if len(terms) == 1 else self.dialect.total(terms)
 
 
 def expressions(instrument: Instrument, forms: Sequence[str | None], dialect: Dialect) -> dict[str, str]:

@@ -50,6 +50,12 @@ def heading(instrument: Instrument, how_to_run: Sequence[str]) -> list[str]:
     return [line.rstrip(" .") for line in lines]
 
 
+def dataset_needed(instrument: Instrument) -> str:
+    """Return what the dataset must hold that a script of a statistics program adds the scores to."""
+    form = "form, a string variable, with the id of the form" if instrument.forms else "no form variable"
+    return f"The dataset needs every item as a numeric variable under its id, and {form}"
+
+
 def plain(text: str) -> str:
     r"""Return a text without control characters and comment signs, on one line.
 

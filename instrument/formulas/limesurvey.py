@@ -47,7 +47,7 @@ class _LimesurveyDialect:
         return f'{self.answer(name)} == "{text}"'
 
     def total(self, terms: Sequence[str]) -> str:
-        return terms[0] if len(terms) == 1 else f"sum({', '.join(terms)})"
+        return f"sum({', '.join(terms)})"
 
 
 def calculations(

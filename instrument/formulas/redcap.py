@@ -41,7 +41,7 @@ class _RedcapDialect:
         return f"[{name}] = '{text}'"
 
     def total(self, terms: Sequence[str]) -> str:
-        return terms[0] if len(terms) == 1 else f"sum({', '.join(terms)})"
+        return f"sum({', '.join(terms)})"
 
 
 def calculations(instrument: Instrument, forms: Sequence[str | None]) -> dict[str, str]:

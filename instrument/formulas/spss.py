@@ -6,14 +6,13 @@ import textwrap
 
 from instrument.definition import Instrument
 from instrument.formulas.arithmetic import percent, weighted_sum
-from instrument.formulas.heading import TWICE, heading
+from instrument.formulas.heading import TWICE, dataset_needed, heading
 from instrument.formulas.terms import ItemMean, Score, ScoreMean, form_scores
 
 RUN_BY = "Run in the tests by PSPP 1.6; not run by IBM SPSS Statistics."
 
 _HOW_TO_RUN = (
     "Run: open the answers as the active dataset, one answered form a row, then INSERT FILE='THIS_FILE'",
-    "The dataset needs every item as a numeric variable under its id, and FORM_NOTE",
     "Answers beside the scale do not count, whether they are declared as missing values or not",
     TWICE,
 )
@@ -40,9 +39,7 @@ def script(instrument: Instrument) -> str:
     >>> "COMPUTE balance_m = facindex_m - barindex_m." in script(read_instrument("pwiq"))
     True
     """
-    form_note = "form, a string variable, with the id of the form" if instrument.forms else "no form variable"
-    how = [line.replace("FORM_NOTE", form_note) for line in _HOW_TO_RUN]
-    lines = [f"* {line}." for line in heading(instrument, how)]
+    lines = [f"* {line}." for line in heading(instrument, [dataset_needed(instrument), *_HOW_TO_RUN])]
     lines += ["", *_valid_answers(instrument), ""]
     lines += [
         line

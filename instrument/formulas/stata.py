@@ -6,7 +6,7 @@ import textwrap
 
 from instrument.definition import Instrument
 from instrument.formulas.arithmetic import percent, weighted_sum
-from instrument.formulas.heading import TWICE, heading
+from instrument.formulas.heading import TWICE, dataset_needed, heading
 from instrument.formulas.terms import ItemMean, Score, ScoreMean, form_scores
 
 RUN_BY = "Not run: there was no Stata. The commands follow Stata's manuals; compare some scores before you rely on it."
@@ -14,7 +14,6 @@ RUN_BY = "Not run: there was no Stata. The commands follow Stata's manuals; comp
 _HOW_TO_RUN = (
     "NOT RUN BY STATA before it was published: compare some scores before you rely on it",
     "Run: use the answers, one answered form a row, then: do THIS_FILE",
-    "The dataset needs every item as a numeric variable under its id, and FORM_NOTE",
     "It stops at a code that the definition does not know. Stata's own missing values count as blank",
     TWICE,
 )
@@ -41,9 +40,7 @@ def script(instrument: Instrument) -> str:
     >>> "generate double balance = ." in script(read_instrument("pwiq"))
     True
     """
-    form_note = "form, a string variable, with the id of the form" if instrument.forms else "no form variable"
-    how = [line.replace("FORM_NOTE", form_note) for line in _HOW_TO_RUN]
-    lines = [f"* {_safe(line)}" for line in heading(instrument, how)]
+    lines = [f"* {_safe(line)}" for line in heading(instrument, [dataset_needed(instrument), *_HOW_TO_RUN])]
     lines += ["version 14", ""]
     if instrument.forms:
         known = " | ".join(f"form == {_quoted(form)}" for form in instrument.forms.ids)

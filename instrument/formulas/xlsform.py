@@ -35,13 +35,26 @@ class _XlsformDialect:
         return " or ".join(f"${{{name}}} = {code}" for code in codes)
 
     def is_text(self, name: str, text: str) -> str:
-        if "'" in text and '"' in text:
-            raise ValueError(f"XPath has no way to write {text!r}; use a form id without quotes")
-        quote = '"' if "'" in text else "'"
-        return f"${{{name}}} = {quote}{text}{quote}"
+        return f"${{{name}}} = {literal(text)}"
 
     def total(self, terms: Sequence[str]) -> str:
-        return terms[0] if len(terms) == 1 else f"({' + '.join(terms)})"
+        return f"({' + '.join(terms)})"
+
+
+def literal(text: str) -> str:
+    r"""Return a string of XPath 1.0, which has no escapes.
+
+    Examples
+    --------
+    >>> print(literal("P"), literal("it's"), literal("it's \"odd\""))
+    'P' "it's" concat('it', "'", 's "odd"')
+    """
+    if "'" not in text:
+        return f"'{text}'"
+    if '"' not in text:
+        return f'"{text}"'
+    parts = ', "\'", '.join(f"'{part}'" for part in text.split("'"))
+    return f"concat({parts})"
 
 
 def calculations(instrument: Instrument, forms: Sequence[str | None]) -> dict[str, str]:

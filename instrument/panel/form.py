@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from instrument.definition import Instrument
-from instrument.files import write_whole
+from instrument.files import workbook_bytes, write_whole
 from instrument.panel.ratings import FEWEST_SHOWN, WHOLE, PanelRatings
-from instrument.panel.sheets import fit_height, font, printable, put, workbook_bytes
+from instrument.panel.sheets import fit_height, font, printable, put
 from instrument.panel.words import ASPECTS, Words, form_words
 
 STAMP = ("instrument", "version", "digest", "language", "round")
@@ -129,6 +129,7 @@ def _workbook(
     from openpyxl import Workbook
 
     book = Workbook()
+    book.properties.creator = ""
     stamp = dict(zip(STAMP, (instrument.id, instrument.version, instrument.digest, language, str(number)), strict=True))
     footer = f"{instrument.id} {instrument.version} · {instrument.digest[:12]}"
     _about(book.active, instrument, words, language, number, earlier is not None, stamp)

@@ -11,9 +11,10 @@ import pandas as pd
 
 from instrument.content_indices import CRITERION, FEWEST_EXPERTS
 from instrument.delphi import AGAIN, AGREED, ENDED, STABLE, DelphiRound, DelphiRule, judge_round
+from instrument.files import workbook_bytes
 from instrument.panel.decisions import Evidence, decision_entry
 from instrument.panel.ratings import PanelRatings
-from instrument.panel.sheets import fit_height, font, printable, put, workbook_bytes
+from instrument.panel.sheets import fit_height, font, printable, put
 from instrument.panel.words import ASPECTS
 from instrument.validity import ContentValidity, Perspectives, compare_perspectives, content_validity
 
@@ -326,6 +327,7 @@ def report_workbook(report: PanelReport) -> bytes:
     from openpyxl.utils import get_column_letter
 
     book = Workbook()
+    book.properties.creator = ""
     first = book.active
     first.title = "Summary"
     lines = [_head(report), *_banner(report), _sentence(report), *report.notes, *report.method, _stamp(report)]

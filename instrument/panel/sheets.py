@@ -1,18 +1,13 @@
-"""Workbooks that come out the same every time, with text that no spreadsheet runs."""
+"""Cells and pages of workbooks: text that no spreadsheet runs, rows as high as their text."""
 
 from __future__ import annotations
 
-import datetime as dt
-import io
 import math
 import re
-import zipfile
 from collections.abc import Sequence
 from typing import Any
 
-_EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time a zip archive can hold
 _CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")  # XML cannot hold these
-_MODIFIED = re.compile(rb"(<dcterms:(created|modified)[^>]*>)[^<]*")
 _LINE_POINTS = 15.0
 _TALLEST = 400.0  # a row in Excel has at most 409 points
 
@@ -60,21 +55,3 @@ def printable(sheet: Any, *, footer: str, page: str, landscape: bool = True) -> 
     sheet.page_margins.top, sheet.page_margins.bottom = 0.5, 0.7
     sheet.oddFooter.left.text = footer.replace("&", "&&")
     sheet.oddFooter.right.text = f"{page} &P / &N"
-
-
-def workbook_bytes(workbook: Any) -> bytes:
-    """Return the file of a workbook, without the time at which it was made."""
-    workbook.properties.creator = ""
-    workbook.properties.created = dt.datetime(*_EPOCH)
-    buffer = io.BytesIO()
-    workbook.save(buffer)
-    made = io.BytesIO()
-    with zipfile.ZipFile(buffer) as old, zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as new:
-        for part in old.infolist():
-            content = old.read(part)
-            if part.filename == "docProps/core.xml":
-                content = _MODIFIED.sub(rb"\g<1>1980-01-01T00:00:00Z", content)
-            entry = zipfile.ZipInfo(part.filename, _EPOCH)
-            entry.compress_type = zipfile.ZIP_DEFLATED
-            new.writestr(entry, content)
-    return made.getvalue()

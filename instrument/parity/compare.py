@@ -102,7 +102,7 @@ def _is_asked(survey: Survey, aspect: Aspect) -> bool:
     return {
         "languages": len(survey.languages) > 1,
         "required": any(question.required for question in survey.questions()),
-        "off_scale": any(choice.reason for question in survey.questions() for choice in question.choices),
+        "off_scale": survey.has_off_scale,
         "branching": any(question.forms != survey.forms for question in survey.questions()),
         "layout": any(page.matrix for page in survey.pages),
         "scores": bool(survey.scores),

@@ -16,7 +16,7 @@ from instrument.survey import Loss, Survey
 class Platform:
     """A platform that the questionnaire is written for.
 
-    `proof` says what the files were tried with; `support` is "supported" or "best effort".
+    `proof` says what the files were tried with, `first_step` how they are imported; `support` is "supported" or "best effort".
     """
 
     name: str
@@ -24,6 +24,7 @@ class Platform:
     module: str
     support: str
     proof: str
+    first_step: str
 
     def files(self, survey: Survey) -> dict[str, bytes]:
         """Return relative file name → content."""
@@ -36,43 +37,90 @@ class Platform:
         return losses
 
 
-def _platform(name: str, title: str, proof: str, *, support: str = "supported") -> Platform:
+def _platform(name: str, title: str, proof: str, first_step: str, *, support: str = "supported") -> Platform:
     module = f"instrument.platforms.{name.replace('-', '_')}"
-    return Platform(name=name, title=title, module=module, support=support, proof=proof)
+    return Platform(name=name, title=title, module=module, support=support, proof=proof, first_step=first_step)
 
 
-_NOT_IMPORTED = "not import-tested: there is no {} to run here"
+_NEVER_IMPORTED = "written by its published rules; never imported into {}"
 
 PLATFORMS: Mapping[str, Platform] = {
     each.name: each
     for each in (
-        _platform("redcap", "REDCap data dictionary", _NOT_IMPORTED.format("REDCap server")),
-        _platform("qualtrics-txt", "Qualtrics advanced-format TXT", _NOT_IMPORTED.format("Qualtrics")),
-        _platform("qualtrics-qsf", "Qualtrics QSF", _NOT_IMPORTED.format("Qualtrics"), support="best effort"),
-        _platform("limesurvey", "LimeSurvey TSV", _NOT_IMPORTED.format("LimeSurvey server")),
-        _platform("xlsform", "XLSForm for ODK, Kobo and Enketo", "compiled by pyxform, passed by ODK Validate"),
-        _platform("fhir", "FHIR R4 and R5 Questionnaire", "read by fhir.resources; the official validator was not run"),
-        _platform("reproschema", "ReproSchema", "validated by the reproschema package"),
+        _platform(
+            "redcap",
+            "REDCap data dictionary",
+            _NEVER_IMPORTED.format("a REDCap"),
+            "in a new, empty project: Data Dictionary, upload (it replaces all instruments); then enable the survey",
+        ),
+        _platform(
+            "qualtrics-txt",
+            "Qualtrics advanced-format TXT",
+            _NEVER_IMPORTED.format("a Qualtrics account"),
+            "Create project, Survey, Import a QSF/TXT file; then Survey options, Security, Anonymize responses",
+        ),
+        _platform(
+            "qualtrics-qsf",
+            "Qualtrics QSF",
+            "written by the structure of published files; never imported into a Qualtrics account",
+            "Create project, Survey, Import a QSF/TXT file; then Survey options, Security, Anonymize responses",
+            support="best effort",
+        ),
+        _platform(
+            "limesurvey",
+            "LimeSurvey TSV",
+            "LimeSurvey's own import code, repeated in the tests; never imported into a LimeSurvey",
+            "Create survey, Import, choose the .txt as it is (open it in no spreadsheet)",
+        ),
+        _platform(
+            "xlsform",
+            "XLSForm for ODK, Kobo and Enketo",
+            "compiled by pyxform, passed by ODK Validate",
+            "ODK Central: New form, upload. Kobo: New, Upload an XLSForm, Deploy",
+        ),
+        _platform(
+            "fhir",
+            "FHIR R4 and R5 Questionnaire",
+            "read by fhir.resources; the official validator was not run",
+            "POST the .r4.json or .r5.json to [base]/Questionnaire",
+        ),
+        _platform(
+            "reproschema",
+            "ReproSchema",
+            "validated by the reproschema package",
+            "put the folder on a web address and open reproschema-ui with ?url=…/NAME/NAME_schema",
+        ),
         _platform(
             "surveyjs",
             "SurveyJS JSON",
             "read by the surveyjs package; scores compared once with survey-core 3.1 in Node",
+            "paste the file into Creator's JSON Editor",
         ),
         _platform(
-            "spss", "SPSS .sav without answers", "read by pyreadstat, R's haven and PSPP; SPSS itself was not run"
+            "spss",
+            "SPSS .sav without answers",
+            "read by pyreadstat, R's haven and PSPP; SPSS itself was not run",
+            "open the .sav of your language and type answers in, or ADD FILES",
         ),
         _platform(
             "google-forms",
             "Google Apps Script that builds the form",
             "run against an imitation of FormApp, not at Google",
+            "script.google.com, New project, paste, run createForm; the log shows both addresses",
             support="best effort",
         ),
         _platform(
             "ddi",
             "DDI-Codebook 2.5",
             "well-formed, content models partly checked; not validated against the schema, nor read by an archive",
+            "for an archive's import",
         ),
-        _platform("bids", "BIDS phenotype", "read by an independent reader; the BIDS validator was not run"),
+        _platform(
+            "bids",
+            "BIDS phenotype",
+            "read by an independent reader; the BIDS validator was not run",
+            "put the folder phenotype at the root of the data set",
+        ),
     )
 }
 
@@ -98,6 +146,8 @@ def write_export(survey: Survey, platform: Platform, out: Path, *, force: bool =
     ------
     FileExistsError
         If a file exists and `force` is false; nothing is written then.
+    ValueError
+        If the ending of `out` is that of another kind of file.
     """
     files = platform.files(survey)
     if len(files) == 1 and out.suffix and not out.is_dir():
@@ -106,9 +156,16 @@ def write_export(survey: Survey, platform: Platform, out: Path, *, force: bool =
         raise NotADirectoryError(f"{out} is a file, and {platform.title} needs a folder; choose another --out")
     else:
         paths = {out / name: content for name, content in files.items()}
+    ending = Path(next(iter(files))).suffix
+    if out in paths and out.suffix.lower() != ending:
+        raise ValueError(f"{out}: {platform.title} is a {ending} file; let the name end in {ending}, or name a folder")
+    if out not in paths and not out.is_dir() and out.suffix.lower() in {Path(name).suffix for name in files}:
+        raise ValueError(f"{out}: {platform.title} is several files; name a folder")
     existing = sorted(str(path) for path in paths if os.path.lexists(path))  # a link into nowhere, too
     if existing and not force:
-        raise FileExistsError(f"{', '.join(existing)} exist; choose another name or add --force")
+        raise FileExistsError(
+            f"{', '.join(existing)} {'exists' if len(existing) == 1 else 'exist'}; choose another name or add --force"
+        )
     for path, content in paths.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, content)

@@ -148,6 +148,7 @@ def assembled(
 
 
 _TAG = re.compile(r"</?[A-Za-z!][^<>]{0,200}>")
+_ENDLESS = re.compile(r"&#[0-9]{8,};?")  # no sign has such a number, and Python refuses to read thousands of digits
 
 
 def plain(text: str) -> str:
@@ -158,7 +159,7 @@ def plain(text: str) -> str:
     >>> plain("<p>It&rsquo;s   fine.</p>\n")
     "it's fine."
     """
-    bare = html.unescape(_TAG.sub(" ", text))
+    bare = html.unescape(_ENDLESS.sub("\ufffd", _TAG.sub(" ", text)))
     bare = unicodedata.normalize("NFC", bare).replace("’", "'").replace("‘", "'").replace("“", '"').replace("”", '"')
     return " ".join(bare.split()).casefold()
 

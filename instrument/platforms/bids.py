@@ -63,7 +63,7 @@ def _losses(survey: Survey) -> Iterator[Loss]:
             aspect="languages",
             what=f"BIDS describes a column in one language, here {survey.languages[0]}; {others} is left out.",
         )
-    if any(variable.beside for variable in answer_variables(survey)):
+    if survey.has_off_scale:
         yield Loss(
             aspect="off_scale",
             what="BIDS lists answers beside the scale among the levels and cannot say that they are no points of it.",

@@ -17,7 +17,8 @@ from instrument.platforms import (
     spss_answers,
     xforms_answers,
 )
-from instrument.platforms.answers import LIKELY, Evidence
+from instrument.platforms.answers import LIKELY, Evidence, known_columns
+from instrument.platforms.personal import without_personal
 from instrument.responses import ResponseError
 from instrument.tables import RawTable, read_table
 
@@ -112,13 +113,19 @@ def as_canonical(
                     f"{table.file}: this JSON holds no answers that are known here; export FHIR QuestionnaireResponses, or CSV"
                 ]
             )
-        return replace(table, platform=CANONICAL)
+        return without_personal(replace(table, platform=CANONICAL), _known(instrument))
     _require_kind(table, chosen.platform)
     reader = next(reader for names, reader in _READERS.items() if chosen.platform in names)
     read = reader.canonical(table, instrument, language=language)
     why = "; ".join(chosen.reasons)
     remark = ("(platform)", f"read as {title(chosen.platform)}: {why}")
-    return replace(read, platform=chosen.platform, remarks=(*read.remarks, remark))
+    told = replace(read, platform=chosen.platform, remarks=(*read.remarks, remark))
+    return without_personal(told, _known(instrument))
+
+
+def _known(instrument: Instrument) -> set[str]:
+    """Return the names of all columns that the definition has, scores too."""
+    return {*known_columns(instrument), *(name for rule in instrument.scores for name in (rule.id, rule.export))}
 
 
 def _require_kind(table: RawTable, platform: str) -> None:

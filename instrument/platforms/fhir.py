@@ -22,6 +22,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal
 
 from instrument.definition import Text
+from instrument.formulas.fhirpath import calculations
 from instrument.survey import Asked, Choice, Loss, Page, Survey
 
 __all__ = ["losses", "write"]
@@ -205,7 +206,7 @@ def _display(name: str, text: Text, survey: Survey) -> Json:
 
 
 def _page(page: Page, survey: Survey, release: Release) -> Json:
-    forms = {form for question in page.questions for form in question.forms}
+    forms = set(survey.forms_of(page))
     items = [_question(question, forms, survey, release) for question in page.questions]
     if page.matrix:
         items = [_table(f"{page.id}-table", items)]
@@ -279,8 +280,6 @@ def _is_weighed(choice: Choice, question: Asked, survey: Survey) -> bool:
 
 
 def _scores(survey: Survey) -> Iterator[Json]:
-    from instrument.formulas.fhirpath import calculations
-
     found = calculations(survey.instrument, survey.forms, numbers="weight")
     for rule in survey.scores:
         if rule.export not in found:

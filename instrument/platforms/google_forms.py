@@ -19,9 +19,17 @@ Json = dict[str, Any]
 
 
 def write(survey: Survey) -> dict[str, str | bytes]:
-    """Return a script for each language: ``pwiq_p.en.gs``.
+    """Write a survey as Google Apps Scripts, one for each language.
 
-    With several forms, the first section asks which one is the respondent's and leads to the sections of that form.
+    Parameters
+    ----------
+    survey : Survey
+
+    Returns
+    -------
+    dict of str to str
+        ``NAME.LANGUAGE.gs``. With several forms, the first section asks which one is the respondent's and leads to the
+        sections of that form.
 
     Examples
     --------
@@ -82,17 +90,12 @@ def _question(question: Asked, language: str) -> Json:
 
 def _losses(survey: Survey) -> Iterator[Loss]:
     yield Loss(aspect="stamp", what=_CONSTANTS, where=tuple(survey.constants))
-    if any(
-        choice.reason for question in survey.questions() for choice in question.choices if question.kind == "single"
-    ):
+    if survey.has_off_scale:
         yield Loss(aspect="off_scale", what=_OFF_SCALE)
     same = [question.id for question in survey.questions() if _has_equal_labels(question, survey.languages)]
     if same:
         yield Loss(aspect="codes", what=_EQUAL_LABELS.format(questions=", ".join(same)), where=tuple(same))
-    grids = [page.questions for page in survey.pages if page.matrix]
-    mixed = [questions for questions in grids if not all(question.required for question in questions)]
-    required = tuple(question.id for questions in mixed for question in questions if question.required)
-    if required:
+    if required := survey.required_among_others:
         yield Loss(aspect="required", what=_REQUIRED.format(required=", ".join(required)), where=required)
     if survey.scores:
         yield Loss(aspect="scores", what=_SCORES)

@@ -17,6 +17,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from instrument.definition import Text
+from instrument.formulas.limesurvey import calculations
 from instrument.survey import Asked, Choice, Loss, Page, Survey
 
 # The leading columns that LimeSurvey's own export writes, and the one attribute that is used.
@@ -134,13 +135,12 @@ def losses(survey: Survey) -> tuple[Loss, ...]:
 
 
 def _losses(survey: Survey) -> Iterator[Loss]:
-    if any(choice.reason for asked in survey.questions() for choice in asked.choices):
+    if survey.has_off_scale:
         yield Loss(
             aspect="off_scale",
             what="Answers beside the scale are ordinary answers; nothing tells LimeSurvey that they are no points of it.",
         )
-    mixed = tuple(asked.id for page in survey.pages if _mixed(page) for asked in page.questions if asked.required)
-    if mixed:
+    if mixed := survey.required_among_others:
         yield Loss(
             aspect="required",
             what=f"An array is required as a whole or not at all; these are not, beside others: {', '.join(mixed)}.",
@@ -196,8 +196,7 @@ class _Content:
 
     def rows(self) -> Iterator[Row]:
         for number, page in enumerate(self.survey.pages, start=1):
-            forms = _forms(page.questions, self.survey)
-            shown = _shown_to(forms, self.survey)
+            shown = _shown_to(self.survey.forms_of(page), self.survey)
             yield self._row("G", str(number), page.id, relevance=shown)
             if number == 1:
                 yield from self._opening()
@@ -247,8 +246,6 @@ class _Content:
                 yield self._row("SQ", "", choice.code, text=text)
 
     def _scores(self) -> Iterator[Row]:
-        from instrument.formulas.limesurvey import calculations
-
         made = calculations(self.survey.instrument, self.survey.forms, names=_names(self.survey))
         for rule in self.survey.scores:
             yield self._equation(rule.export, f"{{{made[rule.export]}}}", rule.title[self.language])
@@ -284,14 +281,6 @@ class _Content:
 def _names(survey: Survey) -> Mapping[str, str]:
     """Return item → its name in expressions, for those that stand in an array."""
     return {asked.id: f"{page.id}_{asked.id}" for page in survey.pages if page.matrix for asked in page.questions}
-
-
-def _mixed(page: Page) -> bool:
-    return page.matrix and len({asked.required for asked in page.questions}) > 1
-
-
-def _forms(questions: Sequence[Asked], survey: Survey) -> tuple[str, ...]:
-    return tuple(form for form in survey.forms if any(form in asked.forms for asked in questions))
 
 
 def _shown_to(forms: Sequence[str], survey: Survey) -> str:

@@ -23,6 +23,7 @@ import numpy.typing as npt
 
 from instrument.definition import Instrument
 from instrument.platforms.answers import CERTAIN, LIKELY, Evidence, assembled
+from instrument.platforms.personal import DROPPED, is_personal
 from instrument.platforms.recognised import Found, Gathered, Names, bare, cut, day, filled
 from instrument.tables import Column, Fault, RawTable, shown
 
@@ -187,6 +188,8 @@ class _Export:
             gathered.drop(header, column, "times of clicks; not an answer")
         elif found := self._found(at):
             gathered.add(found, header, column)
+        elif header and any(is_personal(said) for said in (self.heads[at], self.texts[at], self.imports[at])):
+            gathered.drop(header, column, DROPPED)
         elif header:
             gathered.keep(header, column)
         elif filled(column).any():

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from instrument.definition import Text
-from instrument.platforms.qualtrics_txt import as_html
+from instrument.platforms.qualtrics_txt import as_html, numbers_of_forms
 from instrument.platforms.statements import opening_statements, page_statements
 from instrument.survey import Asked, Choice, Loss, Page, Survey
 
@@ -25,10 +25,17 @@ _Place = tuple[str, ...]
 
 
 def write(survey: Survey) -> dict[str, str | bytes]:
-    """Return one file with all languages: ``pwiq_p.qsf``.
+    """Write a survey as a Qualtrics survey file with all languages.
 
-    The rows of a matrix are exported under the items' ids (``ChoiceDataExportTags``), the answers with our codes
-    (``RecodeValues``); version, form and wave are embedded data, set at the start of the survey flow.
+    Parameters
+    ----------
+    survey : Survey
+
+    Returns
+    -------
+    dict of str to str
+        ``NAME.qsf``. The rows of a matrix are exported under the items' ids (``ChoiceDataExportTags``), the answers with
+        our codes (``RecodeValues``); version, form and wave are embedded data, set at the start of the survey flow.
 
     Examples
     --------
@@ -354,12 +361,9 @@ def _put(tree: Json, place: _Place, text: str) -> None:
 
 def _losses(survey: Survey) -> Iterator[Loss]:
     if len(survey.forms) > 1:
-        numbers = ", ".join(f"{place} = {form}" for place, form in enumerate(survey.forms, start=1))
-        yield Loss(aspect="codes", what=_FORM_CODES.format(numbers=numbers), where=("form",))
-    grids = [page.questions for page in survey.pages if page.matrix]
-    mixed = [questions for questions in grids if not all(question.required for question in questions)]
-    required = tuple(question.id for questions in mixed for question in questions if question.required)
-    if required:
+        what = _FORM_CODES.format(numbers=numbers_of_forms(survey))
+        yield Loss(aspect="codes", what=what, where=("form",))
+    if required := survey.required_among_others:
         yield Loss(aspect="required", what=_REQUIRED.format(required=", ".join(required)), where=required)
     if survey.scores:
         yield Loss(aspect="scores", what=_SCORES)

@@ -18,10 +18,17 @@ _LINE_END = re.compile(r"\r\n|[\r\n\v\f\x1c-\x1e\x85\u2028\u2029]")
 
 
 def write(survey: Survey) -> dict[str, str | bytes]:
-    """Return a text file for each language: ``pwiq_p.en.txt``.
+    """Write a survey as Qualtrics' advanced-format text, a file for each language.
 
-    Each page is a block; descriptive texts hold the banner, instructions, rule and, at the end, the stamp.
-    The constants (version, form, wave) are embedded data, so that they come with every exported answer.
+    Parameters
+    ----------
+    survey : Survey
+
+    Returns
+    -------
+    dict of str to str
+        ``NAME.LANGUAGE.txt``. Each page is a block; descriptive texts hold the banner, instructions, rule and, at the
+        end, the stamp. The constants (version, form, wave) are embedded data, so that they come with every answer.
 
     Examples
     --------
@@ -53,6 +60,11 @@ def as_html(text: str) -> str:
     safe = html.escape(text, quote=False)
     safe = safe.replace("[", "&#91;").replace("]", "&#93;").replace("${", "&#36;{")
     return _LINE_END.sub("<br>", safe)
+
+
+def numbers_of_forms(survey: Survey) -> str:
+    """Return in words which number stands for which form: a recode value cannot be a letter."""
+    return ", ".join(f"{place} = {form}" for place, form in enumerate(survey.forms, start=1))
 
 
 def _file(survey: Survey, language: str) -> str:
@@ -103,14 +115,12 @@ def _losses(survey: Survey) -> Iterator[Loss]:
         listed = "; ".join(f"{question.id}: {', '.join(question.forms)}" for question in some)
         yield Loss(aspect="branching", what=_BRANCHING.format(forms=", ".join(survey.forms), listed=listed))
     if len(survey.forms) > 1:
-        numbers = ", ".join(f"{place} = {form}" for place, form in enumerate(survey.forms, start=1))
-        yield Loss(aspect="codes", what=_FORM_CODES.format(numbers=numbers), where=("form",))
+        what = _FORM_CODES.format(numbers=numbers_of_forms(survey))
+        yield Loss(aspect="codes", what=what, where=("form",))
     required = [question.id for question in survey.questions() if question.required]
     if required:
         yield Loss(aspect="required", what=_REQUIRED.format(required=", ".join(required)))
-    if any(
-        choice.reason for question in survey.questions() for choice in question.choices if question.kind == "single"
-    ):
+    if survey.has_off_scale:
         yield Loss(aspect="off_scale", what=_OFF_SCALE)
     if any(page.matrix for page in survey.pages):
         yield Loss(aspect="layout", what=_LAYOUT)

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from instrument.definition import Instrument
 from instrument.platforms.answers import KEYS, Taken, choices, headings, known_columns, plain
+from instrument.platforms.personal import DROPPED, is_personal
 from instrument.tables import Column, Fault, RawTable, shown
 
 _MOST_READINGS = 50  # of one cell; made-up labels could have thousands
@@ -25,18 +26,6 @@ _ESCAPED = re.compile(r"\\([\\*_#])")
 _LAST = re.compile(r"([^A-Za-z0-9])([A-Za-z0-9]+)\Z")
 _OF_SEVERAL = re.compile(r"(.*[^A-Za-z0-9])?([A-Za-z][A-Za-z0-9]*)[^A-Za-z0-9]+([0-9]+)")
 _DAY = re.compile(r"(\d{4})[-/](\d{1,2})[-/](\d{1,2})(?:\D.*)?", re.DOTALL)
-
-# Headings that name a person, in the languages in which platforms write them; compared as `bare` makes them.
-_PERSONAL = frozenset(
-    (
-        *("email", "e-mail", "email address", "e-mail address", "username", "user name", "name", "full name"),
-        *("first name", "last name", "surname", "phone", "phone number", "ip address", "ipaddress"),
-        *("correo electrónico", "dirección de correo electrónico", "nombre de usuario", "nombre", "apellidos"),
-        *("nombre completo", "teléfono", "dirección ip"),
-        *("adresse e-mail", "adresse électronique", "nom", "prénom", "nom d'utilisateur", "e-mail-adresse"),
-        *("nutzername", "vorname", "nachname", "endereço de e-mail", "nome", "indirizzo email", "nome utente"),
-    )
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,11 +48,6 @@ def bare(text: str) -> str:
     'i like my work'
     """
     return plain(_ESCAPED.sub(r"\1", text.replace(WORD_JOINER, ""))).rstrip(" *:")
-
-
-def is_personal(heading: str) -> bool:
-    """Return whether a heading says that its column names people: it is never read."""
-    return bare(heading) in _PERSONAL
 
 
 def day(text: str) -> str:
@@ -232,7 +216,7 @@ class Gathered:
     def keep(self, header: str, column: Column) -> None:
         """Keep a column that is no question of this questionnaire as text; a heading of persons is dropped."""
         if is_personal(header):
-            self.drop(header, column, "it may name people; dropped and never read")
+            self.drop(header, column, DROPPED)
         else:
             self.taken.append(Taken(name=header, column=column, header=header))
 

@@ -17,7 +17,8 @@ import io
 import re
 from collections.abc import Iterator, Sequence
 
-from instrument.platforms.statements import BANNER, INSTRUCTIONS, RULE, STAMP
+from instrument.formulas.redcap import calculations
+from instrument.platforms.statements import RULE, STAMP, opening_statements
 from instrument.survey import Asked, Loss, Page, Survey
 
 COLUMNS = (
@@ -110,7 +111,7 @@ def _losses(survey: Survey) -> Iterator[Loss]:
             what=f"A data dictionary is in one language, here {survey.languages[0]}; {others} has to be entered under "
             "Multi-Language Management, whose file format is not published.",
         )
-    if any(choice.reason for asked in survey.questions() for choice in asked.choices):
+    if survey.has_off_scale:
         yield Loss(
             aspect="off_scale",
             what="Answers beside the scale are ordinary choices; nothing tells REDCap that they are no points of it.",
@@ -134,9 +135,8 @@ def _rows(survey: Survey) -> Iterator[Row]:
     yield {NAME: RECORD, TYPE: "text", LABEL: "Record ID", ANNOTATION: survey.stamp}
     yield from _constants(survey)
     language = survey.languages[0]
-    for name, text in ((BANNER, survey.banner), (INSTRUCTIONS, survey.instrument.instructions)):
-        if text:
-            yield {NAME: name, TYPE: "descriptive", LABEL: _safe(text[language])}
+    for name, text in opening_statements(survey):
+        yield {NAME: name, TYPE: "descriptive", LABEL: _safe(text[language])}
     for number, page in enumerate(survey.pages):
         yield from _page(page, survey, first=number == 0)
     yield from _scores(survey)
@@ -157,7 +157,7 @@ def _constants(survey: Survey) -> Iterator[Row]:
 def _page(page: Page, survey: Survey, *, first: bool) -> Iterator[Row]:
     language = survey.languages[0]
     rows = [_question(asked, survey, page.id if page.matrix else "") for asked in page.questions]
-    forms = tuple(form for form in survey.forms if any(form in asked.forms for asked in page.questions))
+    forms = survey.forms_of(page)
     # "3/11" is a date to spreadsheets.
     header = page.number.replace("/", "&#47;") or _safe(survey.title()[language])
     rule = survey.instrument.rule if page.kind == "items" else None
@@ -189,8 +189,6 @@ def _question(asked: Asked, survey: Survey, matrix: str) -> Row:
 
 
 def _scores(survey: Survey) -> Iterator[Row]:
-    from instrument.formulas.redcap import calculations
-
     made = calculations(survey.instrument, survey.forms)
     for rule in survey.scores:
         yield {

@@ -60,7 +60,7 @@ def evidence(table: RawTable, instrument: Instrument) -> Evidence | None:
         for name, column in zip(table.names, table.columns, strict=True)
         if _kind(name) == "status" and _all_statuses(column)
     ]
-    first = table.names[0]
+    first = table.names[0] if table.names else ""
     boxes = [name for name in table.names if _is_box(name, instrument)]
     if boxes:
         return Evidence(platform=PLATFORM, strength=CERTAIN, reasons=(f"columns such as {boxes[0]}",))

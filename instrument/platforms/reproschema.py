@@ -111,7 +111,7 @@ def _losses(survey: Survey) -> Iterator[Loss]:
         yield Loss(
             aspect="layout", what="Questions with the same answers are shown one after the other: there are no grids."
         )
-    if any(choice.reason for question in survey.questions() for choice in question.choices):
+    if survey.has_off_scale:
         yield Loss(
             aspect="off_scale",
             what="Answers beside the scale (don't know, does not apply …) are told from the others by code and label alone.",
@@ -133,7 +133,7 @@ def _protocol(survey: Survey) -> Json:
         {
             "variableName": page.id,
             "isAbout": f"../activities/{page.id}/{page.id}_schema",
-            "isVis": _visible({form for question in page.questions for form in question.forms}, survey),
+            "isVis": _visible(survey.forms_of(page), survey),
             "prefLabel": _label(position, page, survey),
         }
         for position, page in enumerate(survey.pages)

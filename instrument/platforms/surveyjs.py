@@ -27,7 +27,16 @@ _NO_NAME = "{\u2060"
 
 
 def write(survey: Survey) -> dict[str, str | bytes]:
-    """Return one file with all languages: ``pwiq_p.surveyjs.json``.
+    """Write a survey as SurveyJS JSON with all languages.
+
+    Parameters
+    ----------
+    survey : Survey
+
+    Returns
+    -------
+    dict of str to str
+        ``NAME.surveyjs.json``. A result holds each answer under its question's id, and the scores.
 
     Examples
     --------
@@ -84,7 +93,7 @@ def _html(name: str, text: Text, survey: Survey) -> Json:
 
 def _matrix(page: Page, survey: Survey) -> Json:
     first = page.questions[0]
-    asking = [form for form in survey.forms if any(form in question.forms for question in page.questions)]
+    asking = survey.forms_of(page)
     matrix: Json = {"type": "matrix", "name": page.id, "titleLocation": "hidden", **_visible(asking, survey.forms)}
     if all(question.required for question in page.questions):
         matrix |= {"isRequired": True, "isAllRowRequired": True}
@@ -166,14 +175,9 @@ def _losses(survey: Survey) -> Iterator[Loss]:
         yield Loss(aspect="texts", what=_BRACES.format(places=", ".join(braces)), where=braces)
     if braces := _with_braces(survey, others):
         yield Loss(aspect="languages", what=_BRACES.format(places=", ".join(braces)), where=braces)
-    if any(
-        choice.reason for question in survey.questions() for choice in question.choices if question.kind == "single"
-    ):
+    if survey.has_off_scale:
         yield Loss(aspect="off_scale", what=_OFF_SCALE)
-    grids = [page.questions for page in survey.pages if page.matrix]
-    mixed = [questions for questions in grids if not all(question.required for question in questions)]
-    required = tuple(question.id for questions in mixed for question in questions if question.required)
-    if required:
+    if required := survey.required_among_others:
         yield Loss(aspect="required", what=_REQUIRED.format(required=", ".join(required)), where=required)
 
 

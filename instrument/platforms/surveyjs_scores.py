@@ -6,11 +6,12 @@ scale of the answers first (``role_mean``), as others are made of it, and then a
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from typing import Any
 
-from instrument.definition import Instrument, ScoreRule
-from instrument.scoring import score_scale
+from instrument.definition import Instrument
+from instrument.formulas.arithmetic import percent, weighted_sum
+from instrument.formulas.terms import ItemMean, Score, ScoreMean, form_scores
 from instrument.survey import Survey
 
 Json = dict[str, Any]
@@ -41,107 +42,74 @@ def score_values(survey: Survey) -> Iterator[Json]:
     An item's answer counts (``roleaf_n``) and has its code (``roleaf_code``) only if it is on the scale. A value that
     cannot be worked out is empty and stays out of the result.
     """
-    instrument = survey.instrument
-    asked = {question.id for question in survey.questions() if question.role == "item"}
-    used = {name for rule in survey.scores for name in (*rule.items, *(rule.short.items if rule.short else ()))}
+    scored = {
+        form: {each.id: each for each in form_scores(survey.instrument, form)} for form in survey.forms or (None,)
+    }
+    yield from _counted_items(survey.instrument, scored)
+    for rule in survey.scores:
+        expression = _NOTHING
+        for place, (score, forms) in enumerate(_variants(rule.id, scored)):
+            made = yield from _value(score, scored[forms[0]], f"{rule.export}_{place}")
+            if len(survey.forms) < 2:
+                expression = made
+            else:
+                chosen = " or ".join(f"{{form}} = {literal(str(form))}" for form in forms)
+                expression = f"iif({chosen}, {made}, {expression})"
+        yield calculated(f"{rule.export}_mean", expression)
+        scales = [scores[rule.id] for scores in scored.values() if rule.id in scores]
+        if scales:
+            mean = _mean(scales[0])
+            value = percent(mean, scales[0].origin, scales[0].span)
+            yield calculated(rule.export, f"iif({mean} notempty, {value}, {_NOTHING})", kept=True)
+
+
+def _counted_items(instrument: Instrument, scored: Mapping[str | None, Mapping[str, Score]]) -> Iterator[Json]:
+    values = [score.value for scores in scored.values() for score in scores.values()]
+    used = {item for value in values if isinstance(value, ItemMean) for item in value.items}
     for item in instrument.items:
-        if item.id in asked & used:
+        if item.id in used:
             codes = ", ".join(map(str, instrument.response_scales[item.scale].codes))
             yield calculated(f"{item.id}_n", f"iif({{{item.id}}} anyof [{codes}], 1, 0)")
             yield calculated(f"{item.id}_code", f"iif({{{item.id}_n}} = 1, {{{item.id}}}, 0)")
-    for rule in survey.scores:
-        yield from _score(survey, rule)
 
 
-def _score(survey: Survey, rule: ScoreRule) -> Iterator[Json]:
-    expression = _NOTHING
-    for place, (variant, forms) in enumerate(_variants(survey, rule)):
-        made = yield from _variant(survey.instrument, variant, f"{rule.export}_{place}")
-        if len(survey.forms) < 2:
-            expression = made
-        else:
-            chosen = " or ".join(f"{{form}} = {literal(form)}" for form in forms)
-            expression = f"iif({chosen}, {made}, {expression})"
-    mean = f"{{{rule.export}_mean}}"
-    yield calculated(f"{rule.export}_mean", expression)
-    yield calculated(
-        rule.export, f"iif({mean} notempty, {_pomp(survey.instrument, rule, mean)}, {_NOTHING})", kept=True
-    )
+def _variants(name: str, scored: Mapping[str | None, Mapping[str, Score]]) -> Iterator[tuple[Score, list[str | None]]]:
+    """Yield what a score is, and the forms for which it is that."""
+    with_it = {form: scores[name] for form, scores in scored.items() if name in scores}
+    for value in dict.fromkeys(score.value for score in with_it.values()):
+        forms = [form for form, score in with_it.items() if score.value == value]
+        yield with_it[forms[0]], forms
 
 
-def _variants(survey: Survey, rule: ScoreRule) -> list[tuple[_Variant, list[str]]]:
-    """Return what the rule is for each of the forms, and the forms that have it."""
-    found: dict[_Variant, list[str]] = {}
-    for form in survey.forms or (None,):
-        short = form is not None and survey.instrument.forms[form].is_short
-        its_rule = rule.short if short else rule
-        if its_rule is not None:
-            items = tuple(name for name in its_rule.items if name in survey.instrument.asked_by(form))
-            found.setdefault((its_rule, items), []).append(form or "")
-    return list(found.items())
-
-
-_Variant = tuple[ScoreRule, tuple[str, ...]]
-
-
-def _variant(instrument: Instrument, variant: _Variant, name: str) -> Generator[Json, None, str]:
+def _value(score: Score, scores: Mapping[str, Score], name: str) -> Generator[Json, None, str]:
     """Yield the sums and counts that a score needs; return its expression on the scale of the answers."""
-    rule, items = variant
-    if rule.rule == "mean_of_scores":
-        return _mean_of_scores(instrument, rule)
-    if rule.rule in ("difference", "acquiescence"):
-        return _of_two(instrument, rule)
-    halves = ("facilitator", "barrier") if rule.rule == "balanced_mean" else (None,)
+    value = score.value
+    if isinstance(value, ItemMean):
+        return (yield from _item_mean(value, name))
+    if isinstance(value, ScoreMean):
+        means = [_mean(scores[each]) for each in value.of]
+        count = " + ".join(f"iif({mean} notempty, 1, 0)" for mean in means)
+        total = " + ".join(f"iif({mean} notempty, {mean}, 0)" for mean in means)
+        return f"iif({count} >= {value.minimum}, ({total}) / ({count}), {_NOTHING})"
+    there = " and ".join(f"{_mean(scores[each])} notempty" for each, _ in value.weights)
+    total = weighted_sum([(_mean(scores[each]), weight) for each, weight in value.weights], value.constant)
+    return f"iif({there}, {total}, {_NOTHING})"
+
+
+def _item_mean(mean: ItemMean, name: str) -> Generator[Json, None, str]:
     means, enough, counts = [], [], []
-    for half in halves:
-        of_half = [item for item in items if half is None or instrument.items[item].wording == half]
-        if not of_half:
-            return _NOTHING
-        part = name if half is None else f"{name}_{half}"
-        yield calculated(f"{part}_n", " + ".join(f"{{{item}_n}}" for item in of_half))
-        yield calculated(f"{part}_sum", " + ".join(_counted(instrument, item, rule) for item in of_half))
-        fewest = 1 if half is None else max(rule.minimum_each_wording, 1)
-        enough.append(f"{{{part}_n}} >= {fewest}")
-        counts.append(f"{{{part}_n}}")
-        means.append(f"{{{part}_sum}} / {{{part}_n}}")
-    enough.append(f"{' + '.join(counts)} >= {rule.required(len(items))}")
-    mean = means[0] if len(means) == 1 else f"({' + '.join(means)}) / {len(means)}"
-    return f"iif({' and '.join(enough)}, {mean}, {_NOTHING})"
+    for place, part in enumerate(mean.parts, start=1):
+        count, total = f"{name}_{place}_n", f"{name}_{place}_sum"
+        turned = {item: f"({mean.turning} * {{{item}_n}} - {{{item}_code}})" for item in part.turned}
+        yield calculated(count, " + ".join(f"{{{item}_n}}" for item in part.items))
+        yield calculated(total, " + ".join(turned.get(item, f"{{{item}_code}}") for item in part.items))
+        enough.append(f"{{{count}}} >= {mean.minimum_each}")
+        counts.append(f"{{{count}}}")
+        means.append(f"{{{total}}} / {{{count}}}")
+    enough.append(f"{' + '.join(counts)} >= {mean.minimum}")
+    value = means[0] if len(means) == 1 else f"({' + '.join(means)}) / {len(means)}"
+    return f"iif({' and '.join(enough)}, {value}, {_NOTHING})"
 
 
-def _counted(instrument: Instrument, item: str, rule: ScoreRule) -> str:
-    """Return the term of an item in a sum: its answer, turned where the rule turns it, and 0 without an answer."""
-    if rule.rule == "raw_mean" or not instrument.items[item].reverse:
-        return f"{{{item}_code}}"
-    scale = instrument.response_scales[instrument.items[item].scale]
-    return f"({scale.low + scale.high} * {{{item}_n}} - {{{item}_code}})"
-
-
-def _mean_of_scores(instrument: Instrument, rule: ScoreRule) -> str:
-    parts = [f"{{{instrument.scores[name].export}_mean}}" for name in rule.of]
-    count = " + ".join(f"iif({part} notempty, 1, 0)" for part in parts)
-    total = " + ".join(f"iif({part} notempty, {part}, 0)" for part in parts)
-    return f"iif({count} >= {max(rule.required(len(parts)), 1)}, ({total}) / ({count}), {_NOTHING})"
-
-
-def _of_two(instrument: Instrument, rule: ScoreRule) -> str:
-    first, second = (f"{{{instrument.scores[name].export}_mean}}" for name in rule.of)
-    if rule.rule == "difference":
-        value = f"{first} - {second}"
-    else:
-        low, high = score_scale(instrument, rule.of[0], metric="mean")
-        value = f"({first} + {second}) / 2 - {_number((low + high) / 2)}"
-    return f"iif({first} notempty and {second} notempty, {value}, {_NOTHING})"
-
-
-def _pomp(instrument: Instrument, rule: ScoreRule, mean: str) -> str:
-    low, high = score_scale(instrument, rule.id, metric="mean")
-    if rule.rule == "acquiescence":
-        return mean
-    if rule.rule == "difference":
-        return f"{mean} / {_number(high)} * 100"
-    return f"({mean} - {_number(low)}) / {_number(high - low)} * 100"
-
-
-def _number(value: float) -> str:
-    return f"{value:g}"
+def _mean(score: Score) -> str:
+    return f"{{{score.export}_mean}}"

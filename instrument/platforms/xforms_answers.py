@@ -16,6 +16,7 @@ which gives header lines in full). No export of a live server was at hand: impor
 
 from __future__ import annotations
 
+import lzma
 import re
 import tempfile
 import zipfile
@@ -35,6 +36,8 @@ from instrument.tables import Column, Fault, RawTable, read_table, shown
 PLATFORMS = ("kobo", "odk")
 
 _ENOUGH = 5  # rows; with fewer, an item that nobody answered says little
+_DENSEST, _DENSE_SIZE = 500, 50_000_000  # text of answers shrinks to a tenth, and hardly to a hundredth
+_MANY = 5  # names that a message tells
 _UNPACKED_LIMIT = 1_000_000_000  # bytes of the one table that is read
 
 _KOBO_MARKS = (
@@ -128,15 +131,24 @@ def table_of_zip(path: Path, *, file: str, known: Collection[str] = ()) -> RawTa
                 unpacked = Path(folder) / f"answers{PurePosixPath(member.filename).suffix.lower()}"
                 unpacked.write_bytes(_unpacked(archive, member, file))
                 return read_table(unpacked, file=f"{file}/{member.filename}", known=known)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError):
+    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError):
         raise ResponseError([f"{file}: the zip archive is damaged; download it again"]) from None
     except RuntimeError:  # what zipfile raises for a password
         raise ResponseError([f"{file}: the zip archive is protected by a password; unpack it first"]) from None
 
 
 def _unpacked(archive: zipfile.ZipFile, member: zipfile.ZipInfo, file: str) -> bytes:
-    with archive.open(member) as stream:
-        data = stream.read(_UNPACKED_LIMIT + 1)  # the size that the archive states may be a lie
+    if member.file_size > _DENSE_SIZE and member.file_size > _DENSEST * max(member.compress_size, 1):
+        raise ResponseError(
+            [
+                f"{file}: {member.filename} unpacks to over {_DENSEST} times its size, as a zip bomb does; unpack it and look"
+            ]
+        )
+    try:
+        with archive.open(member) as stream:
+            data = stream.read(_UNPACKED_LIMIT + 1)  # the size that the archive states may be a lie
+    except OSError:  # what bz2 raises for damaged data
+        raise ResponseError([f"{file}: the zip archive is damaged; download it again"]) from None
     if len(data) > _UNPACKED_LIMIT:
         raise ResponseError([f"{file}: {member.filename} unpacks to over 1 GB; no file of answers is that large"])
     return data
@@ -152,19 +164,20 @@ def _member(archive: zipfile.ZipFile, file: str) -> zipfile.ZipInfo:
         and PurePosixPath(each.filename).parts[0] not in ("media", "__MACOSX")
     ]
     stems = {PurePosixPath(each.filename).stem for each in tables}
-    roots = [each for each in tables if not any(_is_repeat(PurePosixPath(each.filename).stem, stem) for stem in stems)]
+    roots = [each for each in tables if not _is_repeat(PurePosixPath(each.filename).stem, stems)]
     if not roots:
         raise ResponseError([f"{file}: the zip archive holds no CSV or TSV; export the answers again"])
     if len(roots) > 1:
-        named = ", ".join(shown(each.filename) for each in roots)
+        named = ", ".join(shown(each.filename) for each in roots[:_MANY]) + (", …" if len(roots) > _MANY else "")
         raise ResponseError(
             [f"{file}: the zip archive holds {len(roots)} tables ({named}); unpack the one that is meant"]
         )
     return roots[0]
 
 
-def _is_repeat(stem: str, root: str) -> bool:
-    return stem.startswith(f"{root}-")
+def _is_repeat(stem: str, stems: Collection[str]) -> bool:
+    """Return whether a table is that of a repeat: ``form-repeat`` beside ``form``."""
+    return any(stem[:at] in stems for at, sign in enumerate(stem) if sign == "-")
 
 
 class _Export:

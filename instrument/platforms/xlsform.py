@@ -15,14 +15,14 @@ The column `off_scale` of the answers says why an answer stands beside its scale
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import re
-import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from instrument.definition import Text
+from instrument.files import workbook_bytes
+from instrument.formulas.xlsform import calculations, literal
 from instrument.survey import Asked, Aspect, Choice, Loss, Page, Survey
 
 __all__ = ["losses", "write"]
@@ -55,7 +55,6 @@ _JOINED = re.compile(
 _CURLED = re.compile("[‘’“”]")  # pyxform straightens them in every cell
 _WORD_JOINER = "\u2060"  # invisible, no width
 _CELL = 32_767  # openpyxl would cut what is longer, and say nothing
-_EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip file can hold
 
 
 def write(survey: Survey) -> dict[str, str | bytes]:
@@ -142,6 +141,8 @@ def _changed(survey: Survey, sign: re.Pattern[str], what: str) -> Iterator[Loss]
 
 def _texts(survey: Survey, language: str) -> Iterator[tuple[str, str]]:
     """Yield the name of a row and each of its texts, those of its answers too."""
+    if language == survey.languages[0]:  # the form has one title
+        yield "title", survey.title()[language]
     notes = {"banner": survey.banner, "instructions": survey.instrument.instructions, "rule": survey.instrument.rule}
     yield from ((name, text[language]) for name, text in notes.items() if text)
     for question in survey.questions():
@@ -156,7 +157,7 @@ def _sheets(survey: Survey) -> dict[str, list[Row]]:
         "choices": list(_choice_rows(survey, lists)),
         "settings": [
             {
-                "form_title": survey.title()[survey.languages[0]],
+                "form_title": _joined(survey.title()[survey.languages[0]]),  # pyxform looks for ${} in it
                 "form_id": survey.name,
                 "default_language": _language(survey.languages[0]),
                 "style": "pages",
@@ -171,7 +172,7 @@ def _sheets(survey: Survey) -> dict[str, list[Row]]:
 
 def _survey_rows(survey: Survey, lists: Mapping[tuple[Choice, ...], str]) -> Iterator[Row]:
     for name, value in survey.constants.items():
-        yield {"type": "calculate", "name": name, "calculation": _literal(value)}
+        yield {"type": "calculate", "name": name, "calculation": literal(value)}
     yield from _opening(survey)
     for page in survey.pages:
         yield from _page_rows(page, survey, lists)
@@ -180,8 +181,6 @@ def _survey_rows(survey: Survey, lists: Mapping[tuple[Choice, ...], str]) -> Ite
 
 
 def _calculations(survey: Survey) -> dict[str, str]:
-    from instrument.formulas.xlsform import calculations
-
     scored = {rule.export for rule in survey.scores}
     found = calculations(survey.instrument, survey.forms)
     return {name: expression for name, expression in found.items() if name in scored}
@@ -198,7 +197,7 @@ def _opening(survey: Survey) -> Iterator[Row]:
 
 def _page_rows(page: Page, survey: Survey, lists: Mapping[tuple[Choice, ...], str]) -> Iterator[Row]:
     everyone = set(survey.forms)
-    forms = {form for question in page.questions for form in question.forms}
+    forms = set(survey.forms_of(page))
     yield {
         "type": "begin_group",
         "name": page.id,
@@ -238,7 +237,7 @@ def _appearance(question: Asked, page: Page) -> Row:
 
 def _relevant(survey: Survey, forms: Iterable[str]) -> str:
     """Return the condition that the respondent's form is one of these."""
-    return " or ".join(f"${{form}} = {_literal(form)}" for form in survey.forms if form in set(forms))
+    return " or ".join(f"${{form}} = {literal(form)}" for form in survey.forms if form in set(forms))
 
 
 def _lists(survey: Survey) -> dict[tuple[Choice, ...], str]:
@@ -284,16 +283,6 @@ def _joined(text: str) -> str:
     return _JOINED.sub(_WORD_JOINER, text)
 
 
-def _literal(text: str) -> str:
-    """Return a string of XPath 1.0, which has no escapes."""
-    if "'" not in text:
-        return f"'{text}'"
-    if '"' not in text:
-        return f'"{text}"'
-    parts = ', "\'", '.join(f"'{part}'" for part in text.split("'"))
-    return f"concat({parts})"
-
-
 def _workbook(sheets: Mapping[str, Sequence[Row]], *, title: str, stamp: str) -> bytes:
     """Return the bytes of a workbook; every cell is text, and the bytes depend on the content alone."""
     from openpyxl import Workbook
@@ -311,9 +300,7 @@ def _workbook(sheets: Mapping[str, Sequence[Row]], *, title: str, stamp: str) ->
             for down, row in enumerate(rows, start=2):
                 if column in row:
                     _write_text(sheet.cell(row=down, column=across), row[column])
-    buffer = io.BytesIO()
-    book.save(buffer)
-    return _timeless(buffer.getvalue())
+    return workbook_bytes(book)
 
 
 def _place(column: str) -> int:
@@ -332,15 +319,3 @@ def _write_text(cell: Any, text: str) -> None:
         )
     cell.value = text
     cell.data_type = "s"  # also where it begins with "="
-
-
-def _timeless(data: bytes) -> bytes:
-    """Return the workbook without the times at which it was written."""
-    result = io.BytesIO()
-    with zipfile.ZipFile(io.BytesIO(data)) as old, zipfile.ZipFile(result, "w") as new:
-        for name in old.namelist():
-            content = old.read(name)
-            if name == "docProps/core.xml":
-                content = re.sub(rb"(<dcterms:(created|modified)[^>]*>)[^<]*", rb"\g<1>1980-01-01T00:00:00Z", content)
-            new.writestr(zipfile.ZipInfo(name, _EPOCH), content, compress_type=zipfile.ZIP_DEFLATED)
-    return result.getvalue()

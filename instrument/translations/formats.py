@@ -7,14 +7,22 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from instrument.definition_file import DefinitionFile, DefinitionTables, InstrumentError, every_text
-from instrument.translations.status import length_limit
+from instrument.definition_file import DefinitionFile, DefinitionTables, InstrumentError, TranslationTable, every_text
+from instrument.translations.status import length_limit, seen_by
 
 _XLIFF = "urn:oasis:names:tc:xliff:document:1.2"
 _GUIDE = """\
 Plain words of everyday speech, one register for all statements, the same time frame. Keep numbers, line breaks and
 anything in braces. A statement that names a problem names it outright: do not turn it into the opposite with a "not".
-All answers of a scale read differently. Entries marked as fuzzy (needs review) are not taken over."""
+All answers of a scale read differently. Entries marked as fuzzy (needs review) are not taken over.
+Who translated is noted by role, never by name: leave Last-Translator without one."""
+_HEAD_TEXTS = {
+    "title": "Title of the questionnaire, above its first page.",
+    "banner": "Warns that the questionnaire is a draft: on its first page, on everything exported, and in reports.",
+    "instructions": "Read by everyone before the first statement.",
+    "form_question": "Asked first where one survey serves several groups; the names of the forms are its answers.",
+    "rule": "Stands above the statements: what to answer where something is not there.",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,11 +41,15 @@ def write_po(file: DefinitionFile, language: str, entries: Sequence[Entry]) -> s
     import polib
 
     po = polib.POFile(wrapwidth=100)
-    po.header = f"{_title(file)}\n{_GUIDE}"
+    po.header = f"{_title(file)}\n{_GUIDE}\n{_order(entries)}"
     head = file.tables.instrument
-    # No dates and no people: the same definition gives the same file.
+    record = file.tables.translations.get(language, TranslationTable())
+    # The date is that of the record, and people stand there by role: the same definition gives the same file.
     po.metadata = {
         "Project-Id-Version": f"{head.id} {head.version}",
+        "PO-Revision-Date": f"{record.translated} 00:00+0000" if record.translated else "YEAR-MO-DA HO:MI+ZONE",
+        "Last-Translator": ", ".join(record.translated_by) or "nobody yet",
+        "Language-Team": "none",
         "Language": language,
         "MIME-Version": "1.0",
         "Content-Type": "text/plain; charset=UTF-8",
@@ -74,7 +86,7 @@ def write_xliff(file: DefinitionFile, language: str, entries: Sequence[Entry]) -
     part = etree.SubElement(root, f"{{{_XLIFF}}}file", about)
     etree.SubElement(
         etree.SubElement(part, f"{{{_XLIFF}}}header"), f"{{{_XLIFF}}}note"
-    ).text = f"{_title(file)}\n{_GUIDE}"
+    ).text = f"{_title(file)}\n{_GUIDE}\n{_order(entries)}"
     body = etree.SubElement(part, f"{{{_XLIFF}}}body")
     places = _places(file.tables)
     for entry in entries:
@@ -95,6 +107,11 @@ def _title(file: DefinitionFile) -> str:
     title = head.title.get(head.languages[0], head.id)
     draft = head.banner.get(head.languages[0], "") if head.status == "draft" else ""
     return "\n".join(part for part in (f"{title}, {head.id} {head.version}, {file.digest}", draft) if part)
+
+
+def _order(entries: Sequence[Entry]) -> str:
+    first = sum(seen_by(entry.key) == "respondents" for entry in entries)
+    return f"The first {first} of {len(entries)} texts are seen by respondents, the others by those who read reports."
 
 
 def _places(tables: DefinitionTables) -> dict[str, tuple[str, ...]]:
@@ -120,10 +137,14 @@ def _comments(tables: DefinitionTables, place: tuple[str, ...], entry: Entry) ->
         yield "Title of an aspect of a subscale." if "facets" in inside else f"{inside[0].capitalize()} of a subscale."
     elif section in ("actions", "signals"):
         kind = "what a team can do" if section == "actions" else "a pattern of scores that is worth a talk"
-        yield f"{inside[0].capitalize()} of {kind}; read by teams, not by respondents."
+        yield f"{inside[0].capitalize()} of {kind}."
+    elif section == "forms":
+        yield "Names a group of people who answer; one of the answers to the question which group one belongs to."
+    elif section == "scores":
+        yield "Name of a score, in tables and charts."
     else:
-        shown = {"forms": "Name of a form", "scores": "Name of a score", "instrument": name.replace("_", " ")}[section]
-        yield f"{shown[0].upper()}{shown[1:]}."
+        yield _HEAD_TEXTS[name]
+    yield f"Seen by {seen_by(entry.key)}."
     if limit := length_limit(entry.key):
         yield f"At most {limit} bytes (an accented letter is 2): SPSS cuts what is longer."
     if entry.fuzzy:

@@ -7,6 +7,7 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
 
 import pandas as pd
 
@@ -61,7 +62,7 @@ def translation_status(definition: str | Path, *, language: str) -> pd.DataFrame
         ``state``: "missing", "stale" (the source was edited since), "edited" (the translation was edited by hand
         since the record), "unrecorded" (nobody noted which source it is of) or "current"; ``back_translation``:
         empty, "same meaning", "other meaning", or "of an earlier text"; and ``warning``, if it is the same as the
-        source, has other numbers than the source, or is longer than SPSS keeps.
+        source (unless the record accepts that), has other numbers than the source, or is longer than SPSS keeps.
 
     Raises
     ------
@@ -164,14 +165,15 @@ def _row(key: str, source: str, translation: str, record: TextRecordTable | None
     back: str = "" if record is None or record.verdict is None else record.verdict
     if back and state != "current":
         back = "of an earlier text"
-    return source, translation, state, back, "; ".join(_warnings(key, source, translation))
+    accepted = state == "current" and record is not None and record.same_on_purpose
+    return source, translation, state, back, "; ".join(_warnings(key, source, translation, accepted=accepted))
 
 
-def _warnings(key: str, source: str, translation: str) -> list[str]:
+def _warnings(key: str, source: str, translation: str, *, accepted: bool) -> list[str]:
     if not translation:
         return []
     found = []
-    if translation == source and any(sign.isalpha() for sign in source):
+    if same_as_source(source, translation) and not accepted:
         found.append("same as the source")
     if sorted(re.findall(r"\d+", source)) != sorted(re.findall(r"\d+", translation)):
         found.append("other numbers than the source")
@@ -179,6 +181,29 @@ def _warnings(key: str, source: str, translation: str) -> list[str]:
     if limit and len(translation.encode()) > limit:
         found.append(f"{len(translation.encode())} bytes; SPSS keeps {limit}")
     return found
+
+
+def seen_by(key: str) -> Literal["respondents", "readers of reports"]:
+    """Say who sees the text at a place.
+
+    Examples
+    --------
+    >>> seen_by("items.roleaf.text"), seen_by("actions.role.title")
+    ('respondents', 'readers of reports')
+    """
+    asked = ("instrument", "response_scales", "forms", "items", "questions")
+    return "respondents" if key.split(".")[0] in asked else "readers of reports"
+
+
+def same_as_source(source: str, translation: str) -> bool:
+    """Whether a translation is its source, letter by letter; numbers are so in every language.
+
+    Examples
+    --------
+    >>> same_as_source("No", "No"), same_as_source("7", "7")
+    (True, False)
+    """
+    return translation == source and any(sign.isalpha() for sign in source)
 
 
 def length_limit(key: str) -> int | None:
@@ -205,7 +230,7 @@ def _told(file: DefinitionFile, language: str, status: pd.DataFrame) -> list[str
         f" (other meaning: {back.get('other meaning', 0)}; of an earlier text: {back.get('of an earlier text', 0)})",
     ]
     if language not in tables.instrument.languages:
-        lines.append(f"  not in use: add {language!r} to `languages` once it is complete")
+        lines.append(f"  not in use: add {language!r} to `languages` in the definition once it is complete")
     if record.status == "reviewed" and (later := len(status) - counts.get("current", 0)):
         lines.append(f"  marked as reviewed, but {later} texts are not those that were reviewed; see below")
     for state, meaning in _STATES.items():
@@ -213,6 +238,8 @@ def _told(file: DefinitionFile, language: str, status: pd.DataFrame) -> list[str
             lines += _listed(f"{state} ({meaning})", dict.fromkeys(status.index[status["state"] == state], ""))
     warned = status["warning"][status["warning"] != ""]
     lines += _listed("look at", warned.to_dict())
+    if accepted := sum(each.same_on_purpose for each in record.texts.values()):
+        lines.append(f"  the same as the source on purpose: {accepted}")
     return lines + _listed("noted, but no text of the definition", dict.fromkeys(_obsolete(record, status), ""))
 
 

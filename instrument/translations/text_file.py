@@ -59,7 +59,7 @@ def text_file(tables: DefinitionTables, texts: Mapping[str, str], *, head: str =
                 lines.append("")
             subscale = tables.items[inside[0]].subscale
         if "steps" in inside:
-            if inside[-1] == "1":
+            if "steps = [" not in lines:
                 lines += ["steps = [", "]"]
             lines.insert(-1, f"    {_string(text)},")
         else:
@@ -104,6 +104,8 @@ def _language(language: str, table: TranslationTable) -> Iterable[str]:
             ):
                 if value is not None:
                     told.append(f"{name} = {value.isoformat() if isinstance(value, date) else _string(value)}")
+            if text.same_on_purpose:
+                told.append("same_on_purpose = true")
             rows.append(f"{_string(key)} = {{ {', '.join(told)} }}")
         yield "\n".join([f"[{_dotted([language])}.texts]", *rows])
 

@@ -28,8 +28,10 @@ def test_an_export_says_what_was_written_and_what_is_lost(tmp_path, capsys):
     said = capsys.readouterr().out
     assert out.exists()
     assert str(out) in said
-    assert "not import-tested" in said
+    assert "never imported into a REDCap" in said
+    assert "form P, 66 items and" in said
     assert "What it cannot hold:" in said
+    assert "answer once yourself" in said
     assert "Draft instrument: not yet validated" in said
 
 
@@ -42,6 +44,16 @@ def test_a_platform_of_several_files_gets_a_folder_and_nothing_is_overwritten(tm
     assert main(["export", "fhir", "--form", "P,C", "--language", "en", "--out", str(out)]) == 1
     assert "exist; choose another name or add --force" in capsys.readouterr().err
     assert main(["export", "fhir", "--form", "P,C", "--language", "en", "--out", str(out), "--force"]) == 0
+
+
+def test_servers_stand_for_the_file_that_they_take(tmp_path, capsys):
+    assert main(["export", "Kobo", "--form", "cs", "--wave", "2", "--out", str(tmp_path / "form.xlsx")]) == 0
+    said = capsys.readouterr().out
+    assert "form CS, 22 items" in said
+    assert "--follow-up also asks" in said
+    with pytest.raises(SystemExit):
+        main(["export", "qualtrics", "--form", "P", "--out", str(tmp_path / "x")])
+    assert "say qualtrics-txt (supported) or qualtrics-qsf (best effort)" in capsys.readouterr().err
 
 
 def test_what_cannot_be_exported_is_refused_in_words(tmp_path, capsys):
@@ -130,3 +142,37 @@ def test_a_panel_gets_a_form_and_a_log_is_checked(tmp_path, capsys):
     assert capsys.readouterr().out
     with pytest.raises(SystemExit):
         main(["panel", "read", "--out", str(tmp_path / "x")])
+
+
+def test_the_files_of_a_command_may_stand_behind_its_options(tmp_path, capsys):
+    for call in (["translate", "import", "--language", "es"], ["panel", "read", "--out", str(tmp_path / "x")]):
+        assert main([*call, str(tmp_path / "nope.po")]) == 1
+        assert "no such file" in capsys.readouterr().err.lower()
+    for call in (
+        ["panel", "decide", "--out", "x"],
+        ["panel", "form", "--agreement", "1", "--out", "x"],
+        ["translate", "x"],
+    ):
+        with pytest.raises(SystemExit) as caught:
+            main(call)
+        assert caught.value.code == 2
+
+
+def test_an_ending_of_another_kind_of_file_is_refused(tmp_path, capsys):
+    assert main(["export", "xlsform", "--form", "PS", "--out", str(tmp_path / "x.csv")]) == 1
+    assert "is a .xlsx file; let the name end in .xlsx, or name a folder" in capsys.readouterr().err
+    assert main(["export", "fhir", "--form", "PS", "--out", str(tmp_path / "x.json")]) == 1
+    assert "is several files; name a folder" in capsys.readouterr().err
+    (tmp_path / "link.csv").symlink_to(tmp_path / "nowhere.csv")
+    assert main(["export", "redcap", "--form", "PS", "--out", str(tmp_path / "link.csv")]) == 1
+    assert "exists; choose another name" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["link.csv"]
+
+
+def test_headings_that_a_spreadsheet_would_run_are_written_as_text(tmp_path):
+    text = Path("sample_data/baseline.csv").read_text(encoding="utf-8").splitlines()[:3]
+    lines = [f'{line},"{more}"' for line, more in zip(text, ("=HYPERLINK(1)", "=1+1", "x"), strict=True)]
+    (tmp_path / "a.csv").write_text("\n".join(lines), encoding="utf-8")
+    assert main(["read", str(tmp_path / "a.csv"), "--out", str(tmp_path / "o.csv")]) == 0
+    written = pd.read_csv(tmp_path / "o.csv")
+    assert written["'=HYPERLINK(1)"].tolist() == ["'=1+1", "x"]

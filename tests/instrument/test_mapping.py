@@ -172,3 +172,31 @@ def test_a_mapping_of_another_file(tmp_path):
     )
     with pytest.raises(FileNotFoundError, match=r"nowhere\.toml: no such file; propose one with pwiq map"):
         read_responses(path, CANTEEN, mapping=tmp_path / "nowhere.toml")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("x = " + "[" * 5000, "m.toml: this is nested too deeply for a mapping"),
+        ("[values.agree]\nx = " + "9" * 5000, "m.toml: this is not TOML: Exceeds the limit"),
+        ('[columns]\n" a " = "person"\n"a" = "team"', "m.toml:3: 'a' stands here twice, but for blanks around it"),
+    ],
+)
+def test_a_mapping_that_would_break_its_reader_is_refused(tmp_path, text, said):
+    (tmp_path / "m.toml").write_text(text, encoding="utf-8")
+    with pytest.raises(MappingError) as caught:
+        read_mapping(tmp_path / "m.toml", CANTEEN)
+    assert caught.value.faults[0].startswith(said)
+
+
+def test_columns_that_name_people_are_dropped_unless_mapped(tmp_path):
+    names = CANTEEN.items.ids
+    head = ["Contact e-mail", "Last name", "form", *names]
+    (tmp_path / "a.csv").write_text(
+        f"{','.join(head)}\njo@example.org,Doe,P,{','.join('3' * len(names))}\n", encoding="utf-8"
+    )
+    (tmp_path / "m.toml").write_text('[columns]\n"Contact e-mail" = "person"\n', encoding="utf-8")
+    responses = read_responses(tmp_path / "a.csv", CANTEEN, mapping=tmp_path / "m.toml")
+    assert responses.people["person"].tolist() == ["jo@example.org"]  # as a person decided
+    assert "Last name" not in responses.people
+    assert "dropped" in responses.ledger.set_index("column").loc["Last name", "note"]

@@ -550,3 +550,28 @@ def test_the_desk(six, tmp_path):
         items_file=tmp_path / "out" / "next_round.txt",
     )
     assert said.startswith("r2.xlsx: 2 items of canteen 0.2.0, round 2.")
+
+
+def test_a_log_of_any_name_is_read_and_none_that_is_missing(tmp_path):
+    log = tmp_path / "after_round_1.toml"
+    log.write_text(
+        'instrument = "canteen"\n[[decision]]\nitem = "gone"\nversion = "0.2.0"\nround = 0\ndecision = "keep"\n'
+        'reason = "x"\ndate = 2026-01-01\n',
+        encoding="utf-8",
+    )
+    with pytest.raises(InstrumentError, match=r"after_round_1\.toml: gone: the last decision is 'keep'"):
+        panel_decide(DATA / "forms.toml", log)
+    for missing in (tmp_path, tmp_path / "nope.toml"):
+        with pytest.raises(FileNotFoundError, match="there is no such file"):
+            panel_decide(DATA / "forms.toml", missing)
+
+
+def test_a_report_is_not_overwritten(tmp_path, six):
+    panel_read(DATA / "forms.toml", six, tmp_path / "out")
+    log = tmp_path / "out" / "decisions.template.toml"
+    log.write_text("filled in by hand", encoding="utf-8")
+    with pytest.raises(FileExistsError, match=r"decisions\.template\.toml exist; choose another folder or add --force"):
+        panel_read(DATA / "forms.toml", six, tmp_path / "out")
+    assert log.read_text(encoding="utf-8") == "filled in by hand"
+    panel_read(DATA / "forms.toml", six, tmp_path / "out", force=True)
+    assert log.read_text(encoding="utf-8") != "filled in by hand"

@@ -1,5 +1,6 @@
 """What a survey platform is to ask, worked out from the definition."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -97,3 +98,24 @@ def test_what_there_is_not_is_refused(pwiq):
         build_survey(pwiq, wave=0)
     with pytest.raises(ValueError, match="needs a language"):
         build_survey(pwiq, languages=[])
+
+
+def test_a_title_is_in_the_languages_of_the_survey_only(pwiq):
+    for forms in (["P"], ["P", "C"]):
+        assert list(build_survey(pwiq, forms=forms, languages=["es"]).title()) == ["es"]
+
+
+def test_what_writers_ask_of_a_survey(pwiq):
+    survey = build_survey(pwiq, forms=["P", "C", "M"])
+    pages = {page.id: page for page in survey.pages}
+    assert survey.forms_of(pages["pagedifficulty"]) == ("M",)
+    assert survey.forms_of(pages["pageindu"]) == ("P", "C", "M")
+    assert survey.has_off_scale
+    assert survey.required_among_others == ()
+    first, *others = pages["pagerole"].questions
+    mixed = replace(pages["pagerole"], questions=(replace(first, required=True), *others))
+    assert replace(survey, pages=(mixed,)).required_among_others == (first.id,)
+    whole = replace(mixed, questions=tuple(replace(each, required=True) for each in mixed.questions))
+    assert replace(survey, pages=(whole,)).required_among_others == ()
+    bare = [replace(each, choices=tuple(c for c in each.choices if not c.reason)) for each in mixed.questions]
+    assert not replace(survey, pages=(replace(mixed, questions=tuple(bare)),)).has_off_scale

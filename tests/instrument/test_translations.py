@@ -148,7 +148,7 @@ def test_what_goes_out_comes_back_byte_for_byte(pwiq, file_format):
     before = {name: (pwiq / name).read_bytes() for name in ("text.es.toml", "translations.toml")}
     taken = import_translation(written(pwiq, "es", file_format), pwiq, language="es")
     assert {name: content.encode() for name, content in taken.files.items()} == before
-    assert taken.changed == taken.kept == taken.notes == ()
+    assert (taken.changed, taken.kept, taken.missing, taken.notes) == ({}, (), (), ())
     assert export_translation(pwiq, language="es", file_format=file_format) == export_translation(
         pwiq, language="es", file_format=file_format
     )
@@ -252,8 +252,11 @@ def test_a_new_language(tea, file_format):
             ElementTree.SubElement(unit, f"{XLIFF}target").text = f"fr {unit.findtext(f'{XLIFF}source')}"
         tree.write(path, encoding="utf-8")
     taken = import_translation(path, tea, language="fr")
-    assert list(taken.changed) == list(texts.index)
-    assert taken.notes == ("add 'fr' to `languages` in tea.toml: until then the texts are not in use",)
+    assert taken.changed == {key: ("", f"fr {source}") for key, source in texts.items()}
+    assert taken.notes == (
+        "who translated is not noted: give roles (never names) and the date",
+        "add 'fr' to `languages` in tea.toml: until then the texts are not in use",
+    )
     write_all(tea, taken)
     assert read_instrument(tea).languages == ("en", "es")
     assert "fr: draft; " in translations_text(tea)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 import re
+from functools import cache
 
 import pytest
 
@@ -77,6 +78,11 @@ class Equation:
             return (token, *arguments)
         assert token.endswith(".NAOK"), f"{token}: one question that is not shown would empty the equation"
         return ("answer", token.removesuffix(".NAOK"))
+
+
+@cache
+def parse(text: str):
+    return Equation(text).tree
 
 
 def number(value):
@@ -184,7 +190,7 @@ def work_out(tree, answers, rules):
 
 
 def evaluate(equations, rows, rules, *, names=None, blank="") -> list[dict[str, float]]:
-    parsed = {name: Equation(text).tree for name, text in equations.items()}
+    parsed = {name: parse(text) for name, text in equations.items()}
     scored = []
     for row in rows:
         answers = {(names or {}).get(name, name): value or blank for name, value in row.items()}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import re
+from functools import cache
 
 import pytest
 
@@ -94,6 +95,11 @@ class Calculation:
         return value(self.tree, record, blank_compares)
 
 
+@cache
+def parse(text: str) -> Calculation:
+    return Calculation(text)
+
+
 def value(tree, record, blank_compares):
     """Numbers are floats, blanks and texts are str."""
     kind, *rest = tree
@@ -125,7 +131,7 @@ def value(tree, record, blank_compares):
 
 
 def evaluate(calculations, rows, *, blank_compares: bool) -> list[dict[str, float]]:
-    parsed = {name: Calculation(text) for name, text in calculations.items()}
+    parsed = {name: parse(text) for name, text in calculations.items()}
     scored = []
     for row in rows:
         record = dict(row)

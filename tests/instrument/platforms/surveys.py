@@ -1,12 +1,15 @@
-"""Surveys that the writers are tried on: every form, all forms, short forms, both languages, hostile texts, limits."""
+"""Surveys that every writer is tried on, and what a file of their answers has as columns.
+
+One full form stands for the three and one short form for the three, as no writer knows them apart; all stand in "PWIQ all".
+"""
 
 from dataclasses import replace
 
 from instrument.definition import Text
 from instrument.survey import Asked, Choice, Page, Survey, build_survey
-from tests.instrument.platforms.instruments import CANTEEN, PWIQ
+from tests.instrument.platforms.instruments import CANTEEN, HOSTILE, PWIQ, SMALL
 
-HOSTILE = (
+HOSTILE_TEXTS = (
     "Quotes ' \" ` and back\\slash",
     "<script>alert(1)</script> & </script> &amp;",
     "[[Block:x]] [[Choice:1]] ]]",
@@ -22,7 +25,7 @@ def _hostile_text(number: int, text: Text) -> Text:
     """The text with a hostile one behind it, another in each language; the number keeps the texts apart."""
     return Text(
         tuple(
-            (language, f"{plain} {number} {HOSTILE[(number + at) % len(HOSTILE)]}")
+            (language, f"{plain} {number} {HOSTILE_TEXTS[(number + at) % len(HOSTILE_TEXTS)]}")
             for at, (language, plain) in enumerate(text.items())
         )
     )
@@ -72,16 +75,32 @@ def _everything(instrument, **options):
 
 
 SURVEYS = {
-    **{f"PWIQ {form}": build_survey(PWIQ, forms=[form]) for form in PWIQ.forms.ids},
+    "PWIQ P": build_survey(PWIQ, forms=["P"]),
+    "PWIQ CS": build_survey(PWIQ, forms=["CS"], languages=PWIQ.languages[-1:]),
     "PWIQ all": _everything(PWIQ, forms=PWIQ.forms.ids, planning=True, seed=7, wave=2),
     "PWIQ short": build_survey(PWIQ, forms=["PS", "CS", "MS"], languages=PWIQ.languages[-1:]),
+    "PWIQ hostile": hostile(build_survey(PWIQ, forms=["M", "CS"])),
     "canteen P": _everything(CANTEEN, forms=["P"], wave=3),
+    "canteen short": build_survey(CANTEEN, forms=["CS"]),
     "canteen all": _everything(CANTEEN, forms=CANTEEN.forms.ids, languages=["es", "en"], planning=True),
     "canteen hostile": hostile(_everything(CANTEEN, forms=["P", "CS"])),
-    "PWIQ hostile": hostile(build_survey(PWIQ, forms=["C"])),
     "canteen required": required(_everything(CANTEEN, forms=["P", "C"])),
     "canteen some required": required(_everything(CANTEEN, forms=["P", "C"]), "foodaf", "mainmeal", "open1"),
+    "no forms": build_survey(SMALL),
+    "hostile all": build_survey(HOSTILE, forms=HOSTILE.forms.ids, planning=True),
+    "hostile short": build_survey(HOSTILE, forms=["AS"]),
 }
+
+
+def answer_columns(survey: Survey) -> dict[str, tuple[Asked, Choice | None]]:
+    """Column → its question, in the order in which they are asked; one of several answers has a column of its own."""
+    found: dict[str, tuple[Asked, Choice | None]] = {}
+    for question in survey.questions():
+        if question.kind == "several":
+            found |= {f"{question.id}{choice.code}": (question, choice) for choice in question.choices}
+        else:
+            found[question.id] = (question, None)
+    return found
 
 
 def said(survey: Survey, language: str) -> list[str]:

@@ -1,27 +1,13 @@
 """BIDS phenotype files are held against the specification's rules and compared text by text."""
 
 import json
-from pathlib import Path
 
 import pytest
 
-from instrument.definition import read_instrument
 from instrument.platforms.bids import losses, write
 from instrument.platforms.variables import derivation
-from instrument.survey import build_survey
-from tests.instrument.platforms.surveys import hostile
+from tests.instrument.platforms.surveys import SURVEYS, answer_columns
 
-DATA = Path(__file__).parents[2] / "data"
-PWIQ = read_instrument("pwiq")
-CANTEEN = read_instrument(DATA / "forms.toml")
-SMALL = read_instrument(DATA / "small.toml")
-SURVEYS = {
-    **{f"PWIQ {form}": build_survey(PWIQ, forms=[form]) for form in PWIQ.forms.ids},
-    "PWIQ all": build_survey(PWIQ, forms=PWIQ.forms.ids, planning=True, follow_up=True, seed=7, wave=2),
-    "canteen": build_survey(CANTEEN, forms=CANTEEN.forms.ids, languages=["es", "en"]),
-    "no forms": build_survey(SMALL),
-    "PWIQ hostile": hostile(build_survey(PWIQ, forms=["M", "CS"])),
-}
 each_survey = pytest.mark.parametrize("survey", SURVEYS.values(), ids=SURVEYS)
 # "Tabular files" and "Phenotypic and assessment data".
 COLUMN_KEYS = {"LongName", "Description", "Levels", "Units", "TermURL", "Derivative"}
@@ -57,10 +43,7 @@ def test_the_files_keep_to_the_specification(survey):
 def test_every_text_and_code_stands_in_its_order(survey):
     described, header = read(survey)
     language = survey.languages[0]
-    columns = {}
-    for question in survey.questions():
-        for choice in question.choices if question.kind == "several" else [None]:
-            columns[question.id if choice is None else f"{question.id}{choice.code}"] = (question, choice)
+    columns = answer_columns(survey)
     scores = [rule.export for rule in survey.scores]
     keys = [name for name in header if name not in {*columns, *scores}]
     assert set(keys) <= {"participant_id", "response", "form", "wave", "version"}
@@ -99,5 +82,5 @@ def test_units_are_those_of_the_score():
 def test_losses():
     aspects = {loss.aspect for loss in losses(SURVEYS["PWIQ all"])}
     assert aspects == {"texts", "languages", "off_scale", "required", "branching", "layout"}
-    languages = next(loss for loss in losses(SURVEYS["canteen"]) if loss.aspect == "languages")
+    languages = next(loss for loss in losses(SURVEYS["canteen all"]) if loss.aspect == "languages")
     assert languages.what == "BIDS describes a column in one language, here es; en is left out."

@@ -3,27 +3,16 @@
 import re
 import subprocess
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from lxml import etree
 
-from instrument.definition import Text, read_instrument
+from instrument.definition import Text
 from instrument.platforms.ddi import losses, write
 from instrument.survey import build_survey
-from tests.instrument.platforms.surveys import hostile
+from tests.instrument.platforms.instruments import SMALL
+from tests.instrument.platforms.surveys import SURVEYS
 
-DATA = Path(__file__).parents[2] / "data"
-PWIQ = read_instrument("pwiq")
-CANTEEN = read_instrument(DATA / "forms.toml")
-SMALL = read_instrument(DATA / "small.toml")
-SURVEYS = {
-    **{f"PWIQ {form}": build_survey(PWIQ, forms=[form]) for form in PWIQ.forms.ids},
-    "PWIQ all": build_survey(PWIQ, forms=PWIQ.forms.ids, planning=True, follow_up=True, seed=7, wave=2),
-    "canteen": build_survey(CANTEEN, forms=CANTEEN.forms.ids, languages=["es", "en"]),
-    "no forms": build_survey(SMALL),
-    "PWIQ hostile": hostile(build_survey(PWIQ, forms=["M", "CS"])),
-}
 each_survey = pytest.mark.parametrize("survey", SURVEYS.values(), ids=SURVEYS)
 DDI = "{ddi:codebook:2_5}"
 LANG = "{http://www.w3.org/XML/1998/namespace}lang"

@@ -1,3 +1,5 @@
+import json
+import time
 from pathlib import Path
 
 import numpy as np
@@ -105,3 +107,48 @@ def test_several_answers_in_a_cell():
 def test_texts_are_compared_without_what_platforms_add():
     assert plain("<p>It’s&nbsp;<b>fine</b>\n</p>") == plain("it's fine")
     assert plain("a < b and c > d") == "a < b and c > d".casefold()
+
+
+@pytest.mark.parametrize("platform", [each for each in PLATFORMS if each not in ("fhir", "canonical")])
+def test_a_platform_that_cannot_be_is_refused(tmp_path, platform):
+    item = {"linkId": "foodaf", "answer": [{"valueInteger": 4}]}
+    text = json.dumps({"resourceType": "QuestionnaireResponse", "status": "completed", "item": [item]})
+    (tmp_path / "a.json").write_text(text, encoding="utf-8")
+    assert faults(tmp_path / "a.json", platform=platform) == (
+        f"a.json: the file holds JSON resources, which {title(platform)} cannot be; leave platform (--platform) out",
+    )
+
+
+def test_a_table_cannot_be_fhir(tmp_path):
+    assert faults(write(tmp_path / "a.csv"), platform="fhir") == (
+        "a.csv: the file holds a table, which FHIR QuestionnaireResponses cannot be; leave platform (--platform) out",
+    )
+
+
+@pytest.mark.parametrize("status", ["entered-in-error", "completed"])
+def test_resources_without_any_answer(tmp_path, status):
+    text = json.dumps({"resourceType": "QuestionnaireResponse", "status": status})
+    (tmp_path / "a.json").write_text(text, encoding="utf-8")
+    (fault,) = faults(tmp_path / "a.json")
+    assert fault.startswith(
+        ("a.json: all responses were entered in error;", "a.json: no response has an id, nor an answer")
+    )
+
+
+def test_columns_that_name_people_are_dropped_from_any_file(tmp_path):
+    extra = {"E-mail": "jo@example.org", "firstName": "Jo", "net": "10.0.0.1", "team_name": "north", "shoe size": "42"}
+    responses = read_responses(write(tmp_path / "a.csv", **extra), CANTEEN)
+    assert responses.people[["team_name", "shoe size"]].iloc[0].tolist() == ["north", "42"]
+    assert not {"E-mail", "firstName", "net"} & set(responses.people)
+    notes = responses.ledger.set_index("column")["note"]
+    assert {notes[name] for name in ("E-mail", "firstName", "net")} == {"it may name people; dropped and never read"}
+    ids = read_responses(write(tmp_path / "b.csv", person="jo@example.org"), CANTEEN).ledger.set_index("column")["note"]
+    assert ids["(person)"].startswith("the ids are e-mail or network addresses")
+
+
+def test_a_heading_of_thousands_of_parts_and_a_sign_without_end_are_read_at_once(tmp_path):
+    path = write(tmp_path / "a.csv", _uuid="1", _submission_time="x", **{"a/" * 20_000: "1", "x - " * 20_000: "2"})
+    start = time.process_time()
+    assert len(read_responses(path, CANTEEN).answers) == 1
+    assert time.process_time() - start < 5
+    assert plain("&#" + "9" * 6000 + ";") == "\ufffd"

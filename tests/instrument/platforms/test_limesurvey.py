@@ -4,31 +4,16 @@ import functools
 import html
 import re
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
-from instrument.definition import Catalogue, Text, read_instrument
+from instrument.definition import Catalogue, Text
 from instrument.formulas.limesurvey import calculations
 from instrument.platforms.limesurvey import losses, write
 from instrument.survey import build_survey
-from tests.instrument.platforms.surveys import hostile
+from tests.instrument.platforms.instruments import CANTEEN, HOSTILE
+from tests.instrument.platforms.surveys import SURVEYS
 
-DATA = Path(__file__).parents[2] / "data"
-PWIQ = read_instrument("pwiq")
-CANTEEN = read_instrument(DATA / "forms.toml")
-SMALL = read_instrument(DATA / "small.toml")
-HOSTILE = read_instrument(DATA / "hostile.toml")
-SURVEYS = {
-    **{f"PWIQ {form}": build_survey(PWIQ, forms=[form]) for form in PWIQ.forms.ids},
-    "PWIQ all": build_survey(PWIQ, forms=PWIQ.forms.ids, planning=True, follow_up=True, seed=7, wave=2),
-    "PWIQ short": build_survey(PWIQ, forms=["PS", "CS"], languages=["es"]),
-    "canteen all": build_survey(CANTEEN, forms=CANTEEN.forms.ids, languages=["es", "en"]),
-    "no forms": build_survey(SMALL),
-    "hostile all": build_survey(HOSTILE, forms=HOSTILE.forms.ids, planning=True),
-    "PWIQ hostile": hostile(build_survey(PWIQ, forms=["M", "CS"])),
-    "hostile short": build_survey(HOSTILE, forms=["AS"]),
-}
 each_survey = pytest.mark.parametrize("survey", SURVEYS.values(), ids=SURVEYS)
 
 

@@ -205,3 +205,18 @@ def test_a_survey_with_every_form_comes_back(tmp_path, instrument):
         path = tmp_path / "export.csv"
         path.write_text(export(survey, rows, "en", style=style, long=long), encoding="utf-8", newline="")
         assert_same(read_responses(path, instrument), expected, instrument)
+
+
+def test_an_export_without_the_id_is_recognised(tmp_path):
+    survey = survey_of(CANTEEN, "P")
+    rows = answers_to(survey, count=3)
+    for style in ("full", "code"):
+        lines = list(
+            csv.reader(export(survey, rows, "en", style=style, long=True).lstrip("\ufeff").splitlines(), delimiter=";")
+        )
+        lines = [line[1:] for line in lines if line]
+        with (tmp_path / "a.csv").open("w", newline="", encoding="utf-8") as stream:
+            csv.writer(stream, delimiter=";", quoting=csv.QUOTE_ALL).writerows(lines)
+        responses = read_responses(tmp_path / "a.csv", CANTEEN)
+        assert responses.ledger["platform"].unique().tolist() == ["limesurvey"]
+        assert responses.people["meal1"].astype(str).tolist() == [row["meal1"] or "<NA>" for row in rows]

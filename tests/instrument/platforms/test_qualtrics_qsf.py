@@ -253,5 +253,5 @@ def test_what_is_lost():
 
 def test_the_same_survey_gives_the_same_bytes():
     assert write(SURVEYS["PWIQ all"]) == write(SURVEYS["PWIQ all"])
-    one, other = (read(SURVEYS[name])["SurveyEntry"]["SurveyID"] for name in ("PWIQ P", "PWIQ C"))
+    one, other = (read(SURVEYS[name])["SurveyEntry"]["SurveyID"] for name in ("PWIQ P", "PWIQ CS"))
     assert one != other

@@ -6,7 +6,7 @@ import re
 import pytest
 
 from instrument.platforms.qualtrics_txt import as_html, losses, write
-from tests.instrument.platforms.surveys import HOSTILE, SURVEYS, hostile, required, said
+from tests.instrument.platforms.surveys import HOSTILE_TEXTS, SURVEYS, hostile, required, said
 
 TAG = re.compile(r"\[\[([A-Za-z]+)(?::([^\]]*))?\]\]")
 
@@ -98,7 +98,7 @@ def test_a_hand_written_question():
     assert text.startswith("[[AdvancedFormat]]\n\n[[ED:version:0.2.0]]\n[[ED:form:P]]\n[[ED:wave:3]]\n")
 
 
-@pytest.mark.parametrize("text", HOSTILE)
+@pytest.mark.parametrize("text", HOSTILE_TEXTS)
 def test_html_shows_the_text_and_holds_no_tag_of_the_format(text):
     written = as_html(text)
     assert not re.search(r"\[\[|\]\]|\$\{|[\r\n\u2028\u2029]", written)

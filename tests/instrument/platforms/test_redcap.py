@@ -6,33 +6,18 @@ import html
 import io
 import re
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from reproschema.redcap2reproschema import process_csv
 from reproschema.redcap_mappings import REDCAP_COLUMN_MAP
 
-from instrument.definition import Catalogue, Text, read_instrument
+from instrument.definition import Catalogue, Text
 from instrument.formulas.redcap import calculations
 from instrument.platforms.redcap import losses, write
 from instrument.survey import build_survey
-from tests.instrument.platforms.surveys import hostile
+from tests.instrument.platforms.instruments import CANTEEN, HOSTILE, PWIQ, SMALL
+from tests.instrument.platforms.surveys import SURVEYS
 
-DATA = Path(__file__).parents[2] / "data"
-PWIQ = read_instrument("pwiq")
-CANTEEN = read_instrument(DATA / "forms.toml")
-SMALL = read_instrument(DATA / "small.toml")
-HOSTILE = read_instrument(DATA / "hostile.toml")
-SURVEYS = {
-    **{f"PWIQ {form}": build_survey(PWIQ, forms=[form]) for form in PWIQ.forms.ids},
-    "PWIQ all": build_survey(PWIQ, forms=PWIQ.forms.ids, planning=True, follow_up=True, seed=7, wave=2),
-    "PWIQ short": build_survey(PWIQ, forms=["PS", "CS"], languages=["es", "en"]),
-    "canteen all": build_survey(CANTEEN, forms=CANTEEN.forms.ids, languages=["es"]),
-    "no forms": build_survey(SMALL),
-    "hostile all": build_survey(HOSTILE, forms=HOSTILE.forms.ids, planning=True),
-    "PWIQ hostile": hostile(build_survey(PWIQ, forms=["M", "CS"])),
-    "hostile short": build_survey(HOSTILE, forms=["AS"]),
-}
 each_survey = pytest.mark.parametrize("survey", SURVEYS.values(), ids=SURVEYS)
 
 NAME, LABEL, CHOICES, TYPE = (
@@ -296,8 +281,8 @@ def test_a_page_whose_first_question_is_not_for_all_has_a_field_for_its_header()
 
 
 def test_losses():
-    assert [loss.aspect for loss in losses(SURVEYS["PWIQ short"])] == ["languages", "off_scale", "texts"]
-    assert "es; en has to be entered" in losses(SURVEYS["PWIQ short"])[0].what
-    assert [loss.aspect for loss in losses(SURVEYS["canteen all"])] == ["off_scale", "texts"]
+    assert [loss.aspect for loss in losses(SURVEYS["canteen all"])] == ["languages", "off_scale", "texts"]
+    assert "es; en has to be entered" in losses(SURVEYS["canteen all"])[0].what
+    assert [loss.aspect for loss in losses(SURVEYS["PWIQ short"])] == ["off_scale", "texts"]
     plain = replace(SMALL, title=Text((("en", "x"),)))
     assert {loss.aspect for loss in losses(build_survey(plain))} <= {"off_scale", "texts"}

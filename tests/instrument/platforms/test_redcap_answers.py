@@ -277,3 +277,17 @@ def test_a_survey_with_every_form_comes_back(tmp_path, instrument):
         path = tmp_path / "export.csv"
         path.write_text(csv_text(export(survey, rows, labels=labels, headers=labels), separator=";"), encoding="utf-8")
         assert_same(read_responses(path, instrument), expected, instrument)
+
+
+def test_an_export_of_chosen_fields_without_statuses_is_recognised(tmp_path):
+    whole = dict(zip(RAW, raw_row("17"), strict=True))
+    chosen = {
+        name: cell for name, cell in whole.items() if not name.endswith(("_complete", "_timestamp", "_identifier"))
+    }
+    responses = read(write(tmp_path / "a.csv", [*chosen], [*chosen.values()]), form="P")
+    assert responses.people.loc["17", ["person", "meal1", "meal2"]].tolist() == ["17", 1, 0]
+    # Without boxes there is the name of the first column only: that may be anything, so it must be said.
+    chosen = {name: cell for name, cell in chosen.items() if "___" not in name}
+    path = write(tmp_path / "b.csv", [*chosen], [*chosen.values()])
+    assert "say which it is: platform='redcap' or platform='canonical'" in faults(path, form="P")[0]
+    assert read(path, form="P", platform="redcap").people["person"].tolist() == ["17"]

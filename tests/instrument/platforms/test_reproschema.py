@@ -12,26 +12,11 @@ from pathlib import Path, PurePosixPath
 import pytest
 from pyld import jsonld
 
-from instrument.definition import read_instrument
 from instrument.platforms.reproschema import losses, write
 from instrument.survey import build_survey
+from tests.instrument.platforms.instruments import CANTEEN
+from tests.instrument.platforms.surveys import SURVEYS
 
-DATA = Path(__file__).parents[2] / "data"
-PWIQ = read_instrument("pwiq")
-CANTEEN = read_instrument(DATA / "forms.toml")
-SMALL = read_instrument(DATA / "small.toml")
-HOSTILE = read_instrument(DATA / "hostile.toml")
-
-SURVEYS = {
-    **{f"PWIQ {form}": build_survey(PWIQ, forms=[form]) for form in PWIQ.forms.ids},
-    "PWIQ all": build_survey(PWIQ, forms=PWIQ.forms.ids, planning=True, follow_up=True, seed=7, wave=2),
-    "PWIQ last language alone": build_survey(PWIQ, forms=["CS"], languages=PWIQ.languages[-1:]),
-    "canteen all": build_survey(CANTEEN, forms=CANTEEN.forms.ids, languages=["es", "en"]),
-    "canteen short": build_survey(CANTEEN, forms=["CS"]),
-    "no forms": build_survey(SMALL),
-    "hostile all": build_survey(HOSTILE, forms=HOSTILE.forms.ids, planning=True),
-    "hostile short": build_survey(HOSTILE, forms=["AS"]),
-}
 EACH = pytest.mark.parametrize("name", SURVEYS)
 RS, SCHEMA, SKOS = "http://schema.repronim.org/", "http://schema.org/", "http://www.w3.org/2004/02/skos/core#"
 
@@ -212,7 +197,7 @@ def models(monkeypatch, tmp_path):
     return jsonldutils.validate_data
 
 
-@pytest.mark.parametrize("name", [name for name in SURVEYS if name not in ("PWIQ P", "PWIQ C", "PWIQ M")])
+@pytest.mark.parametrize("name", [name for name in SURVEYS if name != "PWIQ P"])
 def test_every_file_fits_the_models(name, models):
     for path, content in expanded(name).items():
         assert models(content, PurePosixPath(path).name) == (True, "")

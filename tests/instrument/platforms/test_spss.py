@@ -4,28 +4,17 @@ import json
 import struct
 import subprocess
 from dataclasses import replace
-from pathlib import Path
 
 import pyreadstat
 import pytest
 
 from instrument.checking import known_columns
-from instrument.definition import Catalogue, Text, read_instrument
+from instrument.definition import Catalogue, Text
 from instrument.platforms.spss import losses, write
 from instrument.survey import build_survey
-from tests.instrument.platforms.surveys import hostile
+from tests.instrument.platforms.instruments import CANTEEN, PWIQ
+from tests.instrument.platforms.surveys import SURVEYS, answer_columns
 
-DATA = Path(__file__).parents[2] / "data"
-PWIQ = read_instrument("pwiq")
-CANTEEN = read_instrument(DATA / "forms.toml")
-SMALL = read_instrument(DATA / "small.toml")
-SURVEYS = {
-    **{f"PWIQ {form}": build_survey(PWIQ, forms=[form], languages=["en"]) for form in PWIQ.forms.ids},
-    "PWIQ all": build_survey(PWIQ, forms=PWIQ.forms.ids, planning=True, follow_up=True, seed=7, wave=2),
-    "canteen": build_survey(CANTEEN, forms=CANTEEN.forms.ids, languages=["es", "en"]),
-    "no forms": build_survey(SMALL),
-    "canteen hostile": hostile(build_survey(CANTEEN, forms=["P", "C"])),
-}
 each_survey = pytest.mark.parametrize("survey", SURVEYS.values(), ids=SURVEYS)
 
 
@@ -35,21 +24,12 @@ def read(survey, language, folder):
     return pyreadstat.read_sav(path, user_missing=True)
 
 
-def wanted(survey):
-    """Column → (question, choice), in the order in which they are asked."""
-    columns = {}
-    for question in survey.questions():
-        for choice in question.choices if question.kind == "several" else [None]:
-            columns[question.id if choice is None else f"{question.id}{choice.code}"] = (question, choice)
-    return columns
-
-
 @each_survey
 def test_every_column_has_its_label_codes_missing_codes_and_measure(survey, tmp_path):
     for language in survey.languages:
         table, meta = read(survey, language, tmp_path)
         assert len(table) == 0
-        columns = wanted(survey)
+        columns = answer_columns(survey)
         keys = [name for name in meta.column_names if name not in columns]
         assert set(keys) <= {"response", "person", "form", "wave", "version"}
         assert meta.column_names == [*keys, *columns]
@@ -92,7 +72,7 @@ def test_the_notes_hold_title_banner_and_stamp(survey, tmp_path):
 
 
 def test_the_same_survey_makes_the_same_bytes():
-    survey = SURVEYS["canteen"]
+    survey = SURVEYS["canteen all"]
     files = write(survey)
     assert files == write(survey)
     for content in files.values():
@@ -110,7 +90,7 @@ def test_text_columns_are_wide_enough_to_type_into(tmp_path):
 
 
 def test_r_reads_the_same(tmp_path, needs_tool):
-    survey = SURVEYS["canteen"]
+    survey = SURVEYS["canteen all"]
     read(survey, "es", tmp_path)
     script = """
       x <- haven::read_sav(commandArgs(TRUE)[1], user_na = TRUE)
@@ -122,7 +102,7 @@ def test_r_reads_the_same(tmp_path, needs_tool):
     run = [needs_tool("Rscript"), "--vanilla", tmp_path / "read.R", tmp_path / "shell.sav"]
     told = json.loads(subprocess.run(run, check=True, capture_output=True, text=True, timeout=60).stdout)
     assert told["rows"] == [0]
-    for name, (question, choice) in wanted(survey).items():
+    for name, (question, choice) in answer_columns(survey).items():
         found = told["columns"][name]
         text = question.text["es"] + ("" if choice is None else f" – {choice.label['es']}")
         assert found["label"] == [text]

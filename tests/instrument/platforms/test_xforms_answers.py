@@ -1,5 +1,6 @@
 import csv
 import io
+import time
 import zipfile
 from dataclasses import replace
 
@@ -285,3 +286,29 @@ def test_a_zip_bomb_is_refused_without_unpacking_it(tmp_path, monkeypatch):
     path = zipped(tmp_path, peers_csv=io.BytesIO(b"0" * 2_000_000).getvalue())
     with pytest.raises(ResponseError, match=r"peers.csv unpacks to over 1 GB; no file of answers is that large"):
         table_of_zip(path, file="peers.zip")
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_damaged_archive_of_any_method(tmp_path, method):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w", method) as archive:
+        archive.writestr("a.csv", "person,form\n" * 99)
+    data = bytearray((tmp_path / "a.zip").read_bytes())
+    for at in range(44, 60):
+        data[at] ^= 0x55
+    (tmp_path / "a.zip").write_bytes(data)
+    with pytest.raises(ResponseError, match=r"a\.zip: the zip archive is damaged; download it again"):
+        read_responses(tmp_path / "a.zip", CANTEEN)
+
+
+def test_an_archive_that_unpacks_to_a_thousand_times_its_size_or_holds_thousands_of_tables(tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.csv", b"\n" * 60_000_000)
+    with zipfile.ZipFile(tmp_path / "b.zip", "w") as archive:
+        for number in range(3000):
+            archive.writestr(f"{number}-a.csv", "x")
+    start = time.process_time()
+    with pytest.raises(ResponseError, match=r"a\.csv unpacks to over 500 times its size, as a zip bomb does"):
+        read_responses(tmp_path / "a.zip", CANTEEN)
+    with pytest.raises(ResponseError, match=r"holds 3000 tables \('0-a.csv', .*, …\); unpack the one that is meant"):
+        read_responses(tmp_path / "b.zip", CANTEEN)
+    assert time.process_time() - start < 2
