@@ -9,7 +9,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from analysis.command_line import UsageError, add_command, add_out, check_out, write_text
+from analysis.command_line import UsageError, add_command, add_out, check_out, write_both, write_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,6 +53,12 @@ def add_answer_commands(commands: object) -> None:
         "pwiq map export.xlsx --out mapping.toml",
     )
     command.add_argument("file", type=Path, help="file of answers")
+    command.add_argument(
+        "--platform", choices=EXPORTS, default="auto", metavar="PLATFORM", help="whose export it is, as for `pwiq read`"
+    )
+    command.add_argument(
+        "--form", help="the form that everybody in the file answered: only its questions are looked for"
+    )
     add_out(command, "TOML file to write (default: standard output)", required=False)
 
     command = add_command(
@@ -218,17 +224,47 @@ def _add_link(commands: object) -> None:
 
 def _read(options: argparse.Namespace) -> None:
     from instrument.files import spreadsheet_safe
+    from instrument.ledger_summary import ledger_summary
     from instrument.responses import canonical_table
 
     check_out(options, reads=options.file)
+    beside = argparse.Namespace(out=options.out.with_suffix(".ledger.csv"), force=options.force)
+    check_out(beside, reads=options.file)
     responses = _read_files(options)
-    table = spreadsheet_safe(canonical_table(responses).reset_index())
+    table = canonical_table(responses).reset_index()
+    safe = spreadsheet_safe(table)
+    masked = int((safe.astype("string") != table.astype("string")).to_numpy(dtype=bool, na_value=False).sum())
     # Columns of the file that are no questions keep their headings, which may be formulas as well.
-    table.columns = table.columns.map({name: _safe(name) for name in table.columns})
-    write_text(table.to_csv(index=False, lineterminator="\n"), options)
+    safe.columns = safe.columns.map({name: _safe(name) for name in safe.columns})
+    ledger = spreadsheet_safe(responses.ledger)
+    write_both(
+        {
+            options.out: safe.to_csv(index=False, lineterminator="\n"),
+            beside.out: ledger.to_csv(index=False, lineterminator="\n"),
+        }
+    )
     print(f"{options.out}: {responses!r}")
+    _print_people(responses)
     print("These are answers of single people: keep the file as safe as the export that it was made from.")
-    print(_ledger_summary(responses.ledger))
+    if masked:
+        print(f"{masked} cells begin like a formula: each got an apostrophe before it, so that no spreadsheet runs it.")
+    print(ledger_summary(responses.ledger))
+    print(f"Every column of every file, with counts: {beside.out}")
+    _print_banner(responses)
+
+
+def _print_people(responses: Responses) -> None:
+    from instrument.responses import knows_people
+
+    if not knows_people(responses):
+        print("People: not known (no column `person`); `pwiq link` can find who is who by the codes that people made.")
+
+
+def _print_banner(responses: Responses) -> None:
+    """Say that the questionnaire is a draft, where it is one."""
+    banner = responses.instrument.banner
+    if banner:
+        print(banner[responses.instrument.languages[0]])
 
 
 def _safe(heading: str) -> str:
@@ -241,12 +277,19 @@ def _safe(heading: str) -> str:
 
 def _map(options: argparse.Namespace) -> None:
     from instrument.definition import read_instrument
-    from instrument.mapping import propose_mapping
+    from instrument.mapping_proposal import propose_mapping
 
     check_out(options, reads=[options.file])
-    write_text(propose_mapping(options.file, read_instrument(options.instrument)), options)
+    instrument = read_instrument(options.instrument)
+    proposal = propose_mapping(options.file, instrument, platform=options.platform, form=options.form)
+    write_text(proposal.text, options)
     if options.out is not None:
-        print(f"{options.out}: correct it by hand, keep it, and give it to every command with --mapping.")
+        said = f" --form {options.form}" if options.form else "" if proposal.form_known else " --form FORM"
+        print(f"{options.out}: {proposal.summary}.")
+        print("Check and correct it by hand, and keep it. Then:")
+        print(f"  pwiq read {options.file} --mapping {options.out}{said} --out answers.csv")
+        if not options.form and not proposal.form_known:
+            print(f"The file does not say who answered which form; FORM is one of {', '.join(instrument.forms.ids)}.")
 
 
 def _score(options: argparse.Namespace) -> None:
@@ -262,63 +305,17 @@ def _score(options: argparse.Namespace) -> None:
     table = spreadsheet_safe(people).join(scores)
     write_text(table.to_csv(index=False, lineterminator="\n"), options)
     total = next((rule.id for rule in instrument.scores if rule.kind == "total"), scores.columns[-1])
-    print(_score_summary(options.out, total, scores, responses.ledger))
+    _print_score(options.out, total, scores, responses)
 
 
-def _score_summary(out: Path, total: str, scores: pd.DataFrame, ledger: pd.DataFrame) -> str:
-    lines = [
-        f"{out}: {len(scores)} responses; {scores[total].notna().sum()} of them have a score for {total}.",
-        "This is working data about single people: do not share it. `pwiq report` makes what may be shared.",
-        _ledger_summary(ledger),
-    ]
-    return "\n".join(lines)
+def _print_score(out: Path, total: str, scores: pd.DataFrame, responses: Responses) -> None:
+    from instrument.ledger_summary import ledger_summary
 
-
-def _ledger_summary(ledger: pd.DataFrame) -> str:
-    read_as = ledger[["file", "platform"]].drop_duplicates().dropna()
-    lines = [
-        f"{row.file}: read as {'a plain table' if row.platform == 'canonical' else f'an export of {row.platform}'}"
-        for row in read_as.itertuples()
-        if row.platform
-    ]
-    lines.append(
-        "What became of the columns of the file:" if len(lines) < 2 else "What became of the columns of the files:"
-    )
-    for became, rows in ledger[ledger["became"] != "remark"].groupby("became", sort=False):
-        counts = rows[["answered", "blank", "off_scale"]].sum()
-        lines.append(
-            f"  {became}: {len(rows)} columns, {counts['answered']} cells answered, {counts['blank']} blank, "
-            f"{counts['off_scale']} beside the scale"
-        )
-    for column, said in (
-        ("labels_read", "cells held the label of an answer, which was read as its code"),
-        ("off_scale_not_asked", "cells hold an answer beside the scale to an item that the form does not ask"),
-    ):
-        if ledger[column].sum():
-            lines.append(f"  {ledger[column].sum()} {said}{_languages(ledger) if column == 'labels_read' else ''}")
-    # What an item's note counts (reasons beside the scale) stands in the sums above.
-    told = ledger[(ledger["note"] != "") & (ledger["became"] != "item")]
-    return "\n".join([*lines, *_each_note_once(told)])
-
-
-def _languages(ledger: pd.DataFrame) -> str:
-    """Return how many labels were in which language, out of a ledger's "es 2, en 1"."""
-    counts: dict[str, int] = {}
-    for cell in ledger["language"]:
-        for part in filter(None, cell.split(", ")):
-            language, _, count = part.partition(" ")
-            counts[language] = counts.get(language, 0) + int(count)
-    return f" ({', '.join(f'{language} {count}' for language, count in counts.items())})" if counts else ""
-
-
-def _each_note_once(told: pd.DataFrame) -> list[str]:
-    """Return a line for each note, with the columns that it is about: a platform has many that are alike."""
-    lines = []
-    for note, rows in told.groupby("note", sort=False):
-        names = list(dict.fromkeys(rows["column"]))
-        more = f" and {len(names) - 6} more" if len(names) > 6 else ""
-        lines.append(f"  {', '.join(names[:6])}{more}: {note}")
-    return lines
+    print(f"{out}: {len(scores)} responses; {scores[total].notna().sum()} of them have a score for {total}.")
+    print("This is working data about single people: do not share it. `pwiq report` makes what may be shared.")
+    print(ledger_summary(responses.ledger))
+    print("`pwiq read` writes the ledger of every column.")
+    _print_banner(responses)
 
 
 def _simulate(options: argparse.Namespace) -> None:

@@ -19,12 +19,18 @@ _EPILOG = """\
 examples:
   pwiq check-instrument                     is the questionnaire's definition sound?
   pwiq codebook --out codebook.csv          what does each column of a file mean?
+  pwiq export redcap --form P --out p.csv   the questionnaire on a survey platform
+  pwiq parity                               is it the same on all of them?
+  pwiq read export.csv --out answers.csv    what became of each column of a platform's export?
+  pwiq map export.csv --out mapping.toml    which column is which question, where headings are foreign
   pwiq score answers.csv --out scores.csv   score a file of answers
   pwiq plan before.csv --out plan.toml      what will be looked at, before the second wave
   pwiq link before.csv after.csv --out links.csv
                                             who is who, by the codes that people made
   pwiq report before.csv after.csv --plan plan.toml --out report
                                             the whole report, suppressed for those who read it
+  pwiq translate status                     how far is a translation?
+  pwiq panel form --out form.xlsx           a rating form for experts
   pwiq lab                                  open the notebooks in JupyterLab
 
 PWIQ is a draft instrument and has not been validated.

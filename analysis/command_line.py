@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 
@@ -52,6 +52,22 @@ def write_text(text: str, options: argparse.Namespace) -> None:
     except OSError as error:
         # The error names the temporary file, of which the user knows nothing.
         raise OSError(f"{options.out} cannot be written: {error.strerror}; nothing was written") from error
+
+
+def write_both(texts: Mapping[Path, str]) -> None:
+    """Write several files, all or none: where one cannot be written, the others are again as they were."""
+    from instrument.files import write_whole
+
+    before: dict[Path, bytes | None] = {}
+    for path, text in texts.items():
+        try:
+            old = path.read_bytes() if path.exists() else None
+            write_whole(path, text)
+        except OSError as error:
+            for each, content in before.items():
+                each.unlink() if content is None else write_whole(each, content)
+            raise OSError(f"{path} cannot be written: {error.strerror}; nothing was written") from error
+        before[path] = old
 
 
 def check_out(options: argparse.Namespace, *, reads: Sequence[Path] = ()) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -160,7 +161,7 @@ def _add_parity(commands: object) -> None:
         commands,
         "parity",
         _parity,
-        "write the questionnaire for every platform, read it back independently, and compare",
+        "write the questionnaire for every platform, read it back independently, and compare (about a minute)",
         "pwiq parity",
     )
     command.add_argument("platform", nargs="*", metavar="PLATFORM", help=f"default: all ({', '.join(PLATFORM_NAMES)})")
@@ -213,11 +214,27 @@ def _add_translate(commands: object) -> None:
         parts,
         "import",
         _translate_import,
-        "take the translators' file into the definition",
-        "pwiq translate import pwiq.es.po --language es",
+        "take the translators' file into a definition of your own",
+        "pwiq translate import pwiq.es.po --language es --out my-pwiq",
     )
     command.add_argument("file", type=Path, help="the translators' file (.po, .xlf)")
     command.add_argument("--language", required=True, help="language that is translated into")
+    command.add_argument("--partial", action="store_true", help="take in what is translated so far")
+    command.add_argument(
+        "--role",
+        action="append",
+        default=[],
+        help="who translated, by role and never by name; may be given several times",
+    )
+    command.add_argument("--date", type=date.fromisoformat, metavar="YYYY-MM-DD", help="when it was translated")
+    command.add_argument(
+        "--same", default="", metavar="PLACES", help="texts meant to be the same as the source, with commas"
+    )
+    add_out(
+        command,
+        "folder for a whole copy of the definition (default: the folder of --instrument, if it is your own)",
+        required=False,
+    )
 
 
 def _add_panel(commands: object) -> None:
@@ -242,7 +259,7 @@ def _add_panel(commands: object) -> None:
         "pwiq panel read filled/*.xlsx --out round1",
     )
     command.add_argument("file", nargs="+", type=Path, help="the filled-in forms")
-    command.add_argument("--earlier", nargs="+", type=Path, default=[], help="the filled-in forms of the round before")
+    command.add_argument("--earlier", nargs="+", type=Path, default=[], help="the filled-in forms of all rounds before")
     command.add_argument("--agreement", type=float, help="share of experts that settles an item (default: .78)")
     command.add_argument("--moved", type=float, help="stable if at most this share changed (default: .15)")
     command.add_argument("--shift", type=float, help="stable if median and quartile range moved by at most this")
@@ -327,7 +344,7 @@ def _parity(options: argparse.Namespace) -> None:
     entries = parity_ledger(
         surveys,
         platforms=options.platform,
-        progress=lambda each: tqdm(each, desc="surveys", file=sys.stderr, disable=not sys.stderr.isatty()),
+        progress=lambda each: tqdm(each, desc="files", file=sys.stderr, disable=not sys.stderr.isatty()),
     )
     if options.out is not None:
         write_text(ledger_rows(entries).to_csv(index=False, lineterminator="\n"), options)
@@ -341,6 +358,8 @@ def _scoring(options: argparse.Namespace) -> None:
     from instrument.definition import read_instrument
     from instrument.formulas import SCRIPTS, language
     from instrument.formulas.listing import listing
+    from instrument.platforms.limesurvey import names_in_expressions
+    from instrument.survey import build_survey
 
     check_out(options)
     instrument = read_instrument(options.instrument)
@@ -350,10 +369,15 @@ def _scoring(options: argparse.Namespace) -> None:
             raise UsageError(f"a script in {options.written_in} scores every form; leave --form out")
         text = module.script(instrument)
     else:
-        text = listing(instrument, options.written_in, _listed(options.form) or instrument.forms.ids[:1])
+        forms = _listed(options.form) or instrument.forms.ids[:1]
+        # LimeSurvey's expressions name items as our own export does.
+        names = (
+            names_in_expressions(build_survey(instrument, forms=forms)) if options.written_in == "limesurvey" else None
+        )
+        text = listing(instrument, options.written_in, forms, names=names)
     write_text(text, options)
     if options.out is not None:
-        print(f"{options.out}: {module.RUN_BY}")
+        print(f"{options.out}: written. {module.RUN_BY} Compare a few scores by hand before you rely on it.")
 
 
 def _translate_status(options: argparse.Namespace) -> None:
@@ -363,25 +387,38 @@ def _translate_status(options: argparse.Namespace) -> None:
 
 
 def _translate_export(options: argparse.Namespace) -> None:
-    from instrument.translations import export_translation
+    from instrument.translations import export_translation, translation_status
 
     check_out(options)
     write_text(export_translation(options.instrument, language=options.language, file_format=options.format), options)
+    if options.out is not None:
+        states = translation_status(options.instrument, language=options.language)["state"]
+        print(
+            f"{len(states)} texts for {options.language}, {int(states.ne('missing').sum())} translated, "
+            f"written to {options.out}. Translate in a program for such files (Poedit …); then pwiq translate import "
+            f"{options.out} --language {options.language} --out FOLDER, with --partial if it is half done."
+        )
 
 
 def _translate_import(options: argparse.Namespace) -> None:
-    from instrument.definition_file import find_definition
-    from instrument.files import write_whole
-    from instrument.translations import import_translation
+    from instrument.translations import changes_text, import_translation, next_steps, write_translation
 
-    taken = import_translation(options.file, options.instrument, language=options.language)
-    main, _ = find_definition(options.instrument)
-    for name, text in taken.files.items():
-        write_whole(main.parent / name, text)
-        print(main.parent / name)
-    print(f"{len(taken.changed)} texts changed; {len(taken.kept)} kept as they were.")
+    taken = import_translation(
+        options.file,
+        options.instrument,
+        language=options.language,
+        partial=options.partial,
+        translated_by=options.role,
+        translated=options.date,
+        same_on_purpose=_listed(options.same),
+    )
+    print(changes_text(taken))
+    written = write_translation(taken, options.instrument, out=options.out, force=options.force)
+    print(f"Written: {', '.join(map(str, written)) or 'nothing, all is there already'}.")
     for note in taken.notes:
-        print(note)
+        print(f"{note[0].upper()}{note[1:]}.")
+    if steps := next_steps(taken, options.instrument, options.out or options.instrument, language=options.language):
+        print(steps)
 
 
 def _panel_form(options: argparse.Namespace) -> None:

@@ -104,7 +104,7 @@ def run_report(
     FileNotFoundError, InstrumentError, ResponseError
         If the input cannot be used; nothing is written then.
     ValueError
-        If two waves hold the very same answers, or their dates run backwards.
+        If two waves hold the very same answers; on reading, also if their dates run backwards.
     ReleaseRefusedError
         If an earlier report and this one would together tell of a few people.
 
@@ -291,25 +291,14 @@ def _refuse_other_version(responses: Responses, definition: str | Path) -> None:
 
 
 def _refuse_waves_that_are_none(responses: Responses) -> None:
-    """Refuse the same answers as two waves, and waves whose dates run backwards: each would look like a finding."""
+    """Refuse the same answers as two waves, which would look like a finding; the order of waves is checked on reading."""
     waves = split_waves(responses)
-    days = {
-        wave: pd.to_datetime(part.people["date"], errors="coerce", format="ISO8601").dropna()
-        for wave, part in waves.items()
-        if "date" in part.people
-    }
     for first, second in pairwise(waves):
         alike = len(waves[first].answers) == len(waves[second].answers)
         if alike and _all_answers(waves[first]) == _all_answers(waves[second]):
             raise ValueError(
                 f"waves {first} and {second} hold the very same answers: the same file was given twice, or a copy of it. "
                 "Give the file of each wave once"
-            )
-        if first in days and len(days[first]) and len(days[second]) and days[second].max() < days[first].min():
-            raise ValueError(
-                f"wave {second} was answered from {days[second].min():%Y-%m-%d} to {days[second].max():%Y-%m-%d}, before wave "
-                f"{first} ({days[first].min():%Y-%m-%d} to {days[first].max():%Y-%m-%d}): give the files in the order in "
-                "which people answered, or correct the column wave"
             )
 
 

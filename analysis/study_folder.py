@@ -51,9 +51,9 @@ _STEPS = """\
 Made for `{id}` {version}. {banner}
 
 1. **Say what the study is.** Replace every text in `<< >>` in `study.toml`. Until then every form calls itself a trial.
-2. **Plan, before the first answer.** `pwiq plan-analysis` writes the analysis plan; fill it in and keep it.
-3. **Ask.** In JupyterLab (`notebooks/00_fill_in.ipynb`), on the web (`pwiq export web`), on paper (`pwiq export paper`) or on your
-   survey platform (`pwiq export`). Answer it once yourself and read that answer before anybody else answers.
+2. **Plan, before the first answer.** `pwiq plan` writes the analysis plan; fill it in and keep it.
+3. **Ask.** In JupyterLab (`notebooks/00_fill_in.ipynb`), on the web (`pwiq export web`), on paper (`pwiq export paper`) or on
+   your survey platform (`pwiq export`). Answer it once yourself and read that answer before anybody else answers.
 4. **Collect** the answers in `data/`. Read `data/README.md` first.
 5. **Read them**: `pwiq read data/FILE --out data/wave1.csv` says what became of every column.
 6. **Look at them**: `pwiq lab .` opens the notebooks; set the paths in their first cell and run all cells. Or
@@ -92,7 +92,7 @@ def make_study(folder: str | Path, *, instrument: str | Path = "pwiq") -> list[P
     >>> with TemporaryDirectory() as folder:
     ...     written = make_study(f"{folder}/study")
     ...     sorted(path.name for path in written if path.suffix in (".toml", ".md"))
-    ['README.md', 'README.md', 'README.md', 'study.toml']
+    ['README.md', 'README.md', 'study.toml']
     """
     folder = Path(folder)
     if folder.exists() and not folder.is_dir():
@@ -176,7 +176,7 @@ def _form_notebook(definition: Instrument, given: str) -> str:
             'read_responses(answers, instrument) if Path(answers).exists() else "Nobody has answered yet."',
         ),
     ]
-    built = []
+    built: list[dict[str, object]] = []
     for number, (kind, source) in enumerate(cells):
         cell = {
             "cell_type": kind,
@@ -205,7 +205,8 @@ def _note(folder: Path, beside: Sequence[tuple[str, Path]]) -> Path:
         else "# New versions\n\nYour own files were left as they are.\n\n"
     )
     lines = [
-        f"- `{new.as_posix()}`: `{name}` as pwiq {version('pwiq')} has it. Compare; then take it in place of yours, or delete it.\n"
+        f"- `{new.as_posix()}`: `{name}` as pwiq {version('pwiq')} has it. Compare; then put it in place of yours, or "
+        "delete it.\n"
         for name, new in beside
     ]
     write_whole(note, before + "".join(lines))

@@ -3,8 +3,9 @@ from .definition import Instrument as Instrument
 from .definition import InstrumentError as InstrumentError
 from .definition import read_instrument as read_instrument
 from .mapping import MappingError as MappingError
-from .mapping import propose_mapping as propose_mapping
 from .mapping import read_mapping as read_mapping
+from .mapping_proposal import MappingProposal as MappingProposal
+from .mapping_proposal import propose_mapping as propose_mapping
 from .reading import read_responses as read_responses
 from .responses import ResponseError as ResponseError
 from .responses import Responses as Responses

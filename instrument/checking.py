@@ -28,21 +28,26 @@ from instrument.meanings import (
     spelt_range,
     spoilt_texts,
 )
-from instrument.missing_columns import like_form, missing_items
+from instrument.missing_columns import like_form, missing_items, not_asked
+from instrument.past_versions import STAMPED, stamped
 from instrument.platforms.answers import known_columns, plain
 from instrument.responses import ResponseError, question_columns
 from instrument.tables import Column, Fault, RawTable, line, shown
+
+_ODD_ROWS = 3  # that answer what their form does not ask: these are told one by one
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class CheckedTable:
     """One file's answers. Where there are `faults` the frames hold what could be read, and are not used.
 
+    `stem` is what responses of this file are called by where their own ids are not enough.
     `scores` are the columns that hold a score of the definition which the platform computed: column → its score and
     the numbers, NaN where empty.
     """
 
     table: RawTable
+    stem: str
     index: pd.Index
     answers: pd.DataFrame
     off_scale: pd.DataFrame
@@ -120,6 +125,7 @@ class _Check:
         people |= self._unknown()
         return CheckedTable(
             table=self.table,
+            stem=self.stem,
             index=index,
             answers=pd.DataFrame(answers, index=index),
             off_scale=pd.DataFrame(off_scale, index=index),
@@ -304,13 +310,40 @@ class _Check:
         self._shifted_codes()
         answers: dict[str, Any] = {}
         reasons: dict[str, Any] = {}
+        self.on: dict[str, Flags] = {}
         for item in self.instrument.items:
             if item.id in self.columns:
                 answers[item.id], reasons[item.id] = self._item(item)
             else:
                 answers[item.id] = pd.array([pd.NA] * self.size, dtype="Int64")
                 reasons[item.id] = pd.array([pd.NA] * self.size, dtype="string")
+        if self.form is not None:
+            for at, form in enumerate(self.form.texts):
+                self._not_asked(form, self.form.position == at)
         return answers, reasons
+
+    def _not_asked(self, form: str, of_form: Flags) -> None:
+        """Refuse answers to items that a form does not ask: one by one, or once where most responses have some."""
+        asked = self.instrument.asked_by(form)
+        strange = {name: on & of_form for name, on in self.on.items() if name not in asked and (on & of_form).any()}
+        rows = np.any(list(strange.values()), axis=0) if strange else of_form & False
+        if int(rows.sum()) > max(_ODD_ROWS, int(of_form.sum()) / 2):
+            answered = [name for name, on in self.on.items() if (on & of_form).any()]
+            self._fault(1, "form", not_asked(self.instrument, form, answered, int(rows.sum())))
+            return
+        for name, found in strange.items():
+            self._cell_faults(
+                name,
+                {
+                    at: f"{shown(str(self.columns[name][at]))} answers an item that form {form} does not ask; correct the "
+                    "form; only if nobody answered this, empty the cell"
+                    for at in np.flatnonzero(found).tolist()
+                },
+            )
+
+    def _misspelt_item(self, name: str) -> bool:
+        """Whether the column is an item with other capitals, which is a fault already."""
+        return name.casefold() in {item.casefold() for item in self.instrument.items.ids}
 
     def _missing_items(self) -> None:
         forms: list[str] = []
@@ -320,7 +353,11 @@ class _Check:
         named = [name for name in self.instrument.items.ids if name in self.columns or self._misspelt(name)]
         if self.form is not None and not forms:
             return  # every form was refused
-        if found := missing_items(self.instrument, named, forms):
+        known = known_columns(self.instrument)
+        scores = {name for rule in self.instrument.scores for name in (rule.export, rule.id)}
+        unknown = [name for name in self.columns if name not in known and name not in scores and name not in STAMPED]
+        headers = [self.table.headers.get(name, name) for name in unknown if not self._misspelt_item(name)]
+        if found := missing_items(self.instrument, named, forms, unknown=headers, file=self.table.file):
             self._fault(1, found[0], found[1])
 
     def _shifted_codes(self) -> None:
@@ -359,15 +396,7 @@ class _Check:
         on = read.among(answers.codes)
         off = read.among(answers.off_scale)
         self._cell_faults(name, read.bad)
-        if self.form is not None:
-            self._cell_faults(
-                name,
-                {
-                    at: f"{shown(str(self.columns[name][at]))} answers an item that form {self.form[at]} does not ask; "
-                    "allowed is an empty cell; correct the form or empty the cell"
-                    for at in np.flatnonzero(on & ~asks).tolist()
-                },
-            )
+        self.on[name] = on
         counted = self._line(name, "item", read, on & asks, off & asks)
         counted.off_scale_not_asked = int((off & ~asks).sum())
         counted.notes += self._reasons(answers, read, off & asks)
@@ -475,8 +504,20 @@ class _Check:
                 self.scores[name] = (rules[name], numbers)
             else:
                 people[name] = self._text(name, "kept").strings()
-                self.lines[name].notes.append("not a column of this questionnaire; kept as text")
+                self.lines[name].notes.append(
+                    self._stamp_note(name) or "not a column of this questionnaire; kept as text"
+                )
         return people
+
+    def _stamp_note(self, name: str) -> str:
+        """Return what a column for the survey's stamp says; "" if it is another column."""
+        if name not in STAMPED:
+            return ""
+        there = self.columns[name].change(filled).texts
+        if not there:
+            return "what the survey was made from: empty"
+        stamps = [_whole(text) for text in there if stamped(text)[1]]
+        return f"what the survey was made from: {', '.join(stamps)}" if stamps else ""
 
     def _numbers(self, name: str) -> npt.NDArray[np.float64] | None:
         """Return a column as numbers, NaN where empty; None if a cell is no number."""
@@ -499,6 +540,11 @@ def _merged(column: Column) -> Column:
     at = {text: number for number, text in enumerate(dict.fromkeys(column.texts))}
     places = np.array([*(at[text] for text in column.texts), -1], dtype=np.int64)
     return Column(texts=tuple(at), position=places[column.position])
+
+
+def _whole(text: str) -> str:
+    """Return a stamp, which is longer than what `shown` shows, without signs that could hide something."""
+    return "".join(sign for sign in text if sign.isprintable())[:120]
 
 
 def _found(cell: str | None, what: str) -> str:

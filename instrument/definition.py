@@ -555,7 +555,9 @@ def _item(name: str, table: ItemTable, tables: DefinitionTables) -> Item:
 
 def _scale(name: str, table: ScaleTable) -> ResponseScale:
     def label(code: int) -> Text:
-        return Text(tuple((language, labels[str(code)]) for language, labels in table.labels.items()))
+        # A language that is not in use yet may lack a label.
+        found = ((language, labels.get(str(code))) for language, labels in table.labels.items())
+        return Text(tuple((language, text) for language, text in found if text is not None))
 
     return ResponseScale(
         id=name,

@@ -150,7 +150,7 @@ def judge_round(
         left, new = len(before.index.difference(now.index)), len(now.index.difference(before.index))
         if left or new:
             notes.append(
-                f"{left} experts of the round before did not take part, {new} are new; who moved is seen in the others."
+                f"Experts of the round before who did not take part: {left}; new ones: {new}. Who moved is seen in the others."
             )
     if changed := [name for name in now.columns if name in set(revised)]:
         notes.append(f"Revised since the round before, so rated as new: {', '.join(changed)}.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pandas as pd
 
@@ -41,6 +41,13 @@ class LedgerLine:
     header: str = ""
     language: str = ""
     notes: list[str] = field(default_factory=list)
+
+
+def with_remarks(ledger: pd.DataFrame, table: RawTable, remarks: Sequence[tuple[str, str]]) -> pd.DataFrame:
+    """Return the ledger of a table with more remarks: what each is about, and a sentence."""
+    told = [LedgerLine(column=what, became="remark", cells=0, header=what, notes=[note]) for what, note in remarks]
+    bare = replace(table, left_out=(), remarks=(), headers={}, notes={})
+    return pd.concat([ledger, ledger_table(told, bare)], ignore_index=True) if told else ledger
 
 
 def ledger_table(lines: Sequence[LedgerLine], table: RawTable) -> pd.DataFrame:

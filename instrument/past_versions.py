@@ -11,6 +11,9 @@ from instrument.versions import NOT_COMPARABLE, SAME, comparable_scores
 
 _VERSION = re.compile(r"\d+\.\d+\.\d+")
 _STAMP = re.compile(r"([a-z][a-z0-9-]*) (\d+\.\d+\.\d+)( .*)?")
+_DIGEST = re.compile(r"sha256:([0-9a-f]{8,64})\b")
+# Columns in which surveys written by us store what they were made from.
+STAMPED = ("version", "definition", "text_stamp")
 
 
 def stamped(text: str) -> tuple[str, str]:
@@ -24,6 +27,28 @@ def stamped(text: str) -> tuple[str, str]:
     if stamp := _STAMP.fullmatch(text.strip()):
         return stamp[1], stamp[2]
     return ("", text.strip()) if _VERSION.fullmatch(text.strip()) else ("", "")
+
+
+def other_digest(text: str, instrument: Instrument) -> str:
+    """Return in a sentence that a stamp is of this version of the definition, but of other files; "" if it is not.
+
+    Examples
+    --------
+    >>> from instrument import read_instrument
+    >>> other_digest("pwiq 0.2.0 sha256:0123456789abcdef", read_instrument("pwiq"))[:57]
+    'answers to pwiq 0.2.0 of another digest (01234567…, here '
+    """
+    digest = _DIGEST.search(text)
+    name, version = stamped(text)
+    if digest is None or (name, version) != (instrument.id, instrument.version):
+        return ""
+    if instrument.digest.removeprefix("sha256:").startswith(digest[1]):
+        return ""
+    return (
+        f"answers to {name} {version} of another digest ({digest[1][:8]}…, here "
+        f"{instrument.digest.removeprefix('sha256:')[:8]}…): the texts may differ; if they do, give the definition that was "
+        "asked with --instrument"
+    )
 
 
 def read_past(instrument: Instrument, version: str, *, definition: str | Path | None = None) -> Instrument | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -13,11 +13,18 @@ import pandas as pd
 from instrument.checking import CheckedTable, check_table
 from instrument.definition import Instrument, read_instrument
 from instrument.mapping import apply_mapping, read_mapping
-from instrument.past_versions import comparability, stamped
+from instrument.past_versions import STAMPED, comparability, other_digest, stamped
 from instrument.platforms.detection import CANONICAL, PLATFORMS, as_canonical, open_table
 from instrument.platforms.recognised import filled
 from instrument.responses import ResponseError, Responses
 from instrument.scoring import score
+from instrument.several_files import (
+    backward_waves,
+    repeated_people,
+    repeated_responses,
+    with_own_ids,
+    with_waves_told,
+)
 from instrument.tables import Column, Fault, RawTable, line, shown
 
 Platform = Literal[
@@ -34,7 +41,6 @@ Platform = Literal[
     "spss",
     "stata",
 ]
-_STAMPED = ("version", "definition")  # columns in which surveys written by us store what they were made from
 _AGREE = 1e-6  # of a score that a platform computed and ours
 
 
@@ -54,7 +60,7 @@ def read_responses(
     path : str, path, or a sequence of them
         ``.csv`` or ``.tsv`` (commas, semicolons or tabs), ``.xlsx``, ``.sav``, ``.dta``, ``.parquet``, ``.json`` and
         ``.ndjson`` (FHIR), ``.zip`` (Kobo, ODK). The first file is wave 1, the second wave 2 and so on, unless a file
-        says the waves.
+        says the waves. Dates that contradict this are refused.
     instrument : Instrument, str or path
         The questionnaire, or what `read_instrument` finds it by.
     platform : str, default "auto"
@@ -112,6 +118,10 @@ def read_responses(
     with what stays comparable if that version is kept (``past/VERSION/`` beside the definition). Answers to another
     questionnaire are refused.
 
+    Ids that a platform counts by itself (REDCap's records, LimeSurvey's ids) belong to their file: where another file has
+    one of them too, responses are called ``<file>:<id>``, and so are people, unless the files are events of one REDCap
+    project. People of two files are the same only by a column `person`, a token or an external reference.
+
     The ledger has a row for every column of every file: what it is called there (`header`), what it became, how many
     cells were answers, blanks, labels and in which language; and rows for what was left out or decided.
 
@@ -147,19 +157,22 @@ def read_responses(
         try:
             raw = open_table(each, instrument, file=file)
             if mapped is not None:
-                table = apply_mapping(raw, mapped)
+                table = apply_mapping(raw, mapped, platform=platform, language=language)
             else:
                 table = as_canonical(raw, instrument, platform=platform, language=language)
             table = _with_form(_of_this_questionnaire(table, instrument), instrument, form)
             checked.append(check_table(table, instrument, wave=wave, stem=stem, language=language))
         except ResponseError as error:
             faults += error.faults
-    repeated = [*_repeated_responses(checked), *_repeated_people(checked)]
+    checked = with_own_ids(checked)
+    repeated = [*repeated_responses(checked), *repeated_people(checked)]
     for check in checked:
         found = sorted(check.faults + tuple(fault for owner, fault in repeated if owner is check), key=_by_row)
         faults += [line(check.table.file, _as_in_file(fault, check.table)) for fault in found]
+    faults += backward_waves(checked)
     if faults:
         raise ResponseError(faults)
+    checked = with_waves_told(checked, instrument)
     return _told(_joined(checked, instrument), checked, definition)
 
 
@@ -174,7 +187,7 @@ _LONGEST = 60  # characters of a heading in a message
 def _as_in_file(fault: Fault, table: RawTable) -> Fault:
     """Return a fault whose column is called as the file calls it."""
     header = table.headers.get(fault.column)
-    if header is None:
+    if header is None or header == f"({fault.column})":
         return fault
     short = header if len(header) <= _LONGEST else f"{header[: _LONGEST - 1]}…"
     return Fault(fault.row, f"{short} ({fault.column})", fault.message)
@@ -198,7 +211,7 @@ def _with_form(table: RawTable, instrument: Instrument, form: str | None) -> Raw
             )
             raise ResponseError([line(table.file, _as_in_file(found, table))])
         return table
-    note = "said for the whole file"
+    note = f"form {form}, said for the whole file"
     if form is None and table.platform != CANONICAL:
         form = _only_form(table, instrument)
         note = f"the questions of the file are those of form {form} and of no other"
@@ -230,7 +243,7 @@ def _of_this_questionnaire(table: RawTable, instrument: Instrument) -> RawTable:
     """Refuse answers to another questionnaire; a stamp of the file becomes a remark."""
     columns = dict(zip(table.names, table.columns, strict=True))
     stamps = [table.stamp] if table.stamp else []
-    stamps += [text for name in _STAMPED if name in columns for text in columns[name].texts]
+    stamps += [text for name in STAMPED if name in columns for text in columns[name].texts]
     for text in stamps:
         name, version = stamped(text)
         if name and name != instrument.id:
@@ -268,26 +281,34 @@ def _told(responses: Responses, checked: Sequence[CheckedTable], definition: str
 
 def _agreement(ours: Any, theirs: Any, rows: Any) -> str:
     """Return how many scores that the platform computed agree with ours, and which differ first."""
+    if np.isnan(theirs).all():
+        return "a score that the platform did not calculate (all cells are empty); the scores computed here count"
     both = ~np.isnan(ours) & ~np.isnan(theirs)
-    agree = (both & (np.abs(ours - theirs) <= _AGREE)) | (np.isnan(ours) & np.isnan(theirs))
-    if agree.all():
-        return f"computed by the platform: all {len(agree)} agree with the scores computed here"
-    places = np.flatnonzero(~agree)[:3].tolist()
-    first = ", ".join(f"row {rows[at]}: {_number(theirs[at])} there, {_number(ours[at])} here" for at in places)
+    differ = both & (np.abs(np.where(both, ours - theirs, 0)) > _AGREE)
+    one_sided = [
+        f"{count} {words}"
+        for count, words in (
+            (int((np.isnan(theirs) & ~np.isnan(ours)).sum()), "computed here only"),
+            (int((np.isnan(ours) & ~np.isnan(theirs)).sum()), "computed there only"),
+        )
+        if count
+    ]
+    alone = "".join(f"; {each}" for each in one_sided)
+    head = "computed by the platform:"
+    if not differ.any():
+        return f"{head} all {int(both.sum())} that both have agree with the scores computed here{alone}"
+    places = np.flatnonzero(differ)[:3].tolist()
+    first = ", ".join(f"row {rows[at]}: {theirs[at]:.6g} there, {ours[at]:.6g} here" for at in places)
     return (
-        f"computed by the platform: {int(agree.sum())} of {len(agree)} agree with the scores computed here, "
-        f"{int((~agree).sum())} differ ({first}{', …' if (~agree).sum() > 3 else ''}); the scores computed here count"
+        f"{head} {int(differ.sum())} of {int(both.sum())} that both have differ from the scores computed here "
+        f"({first}{', …' if differ.sum() > len(places) else ''}){alone}; the scores computed here count"
     )
-
-
-def _number(value: float) -> str:
-    return "none" if np.isnan(value) else f"{value:.6g}"
 
 
 def _other_versions(check: CheckedTable, instrument: Instrument, definition: str | Path | None) -> dict[str, str]:
     """Return line of the ledger → what stays comparable of answers to other versions."""
     stated = {"(stamp)": [check.table.stamp] if check.table.stamp else []}
-    for name in _STAMPED:
+    for name in STAMPED:
         if name in check.people:
             stated[name] = check.people[name].dropna().astype(str).unique().tolist()
     notes: dict[str, str] = {}
@@ -295,8 +316,10 @@ def _other_versions(check: CheckedTable, instrument: Instrument, definition: str
     for column, texts in stated.items():
         versions = sorted({stamped(text)[1] for text in texts} - {"", instrument.version} - said)
         said.update(versions)
-        if versions:
-            notes[column] = "; ".join(comparability(instrument, version, definition=definition) for version in versions)
+        told = [comparability(instrument, version, definition=definition) for version in versions]
+        told += list(dict.fromkeys(filter(None, (other_digest(text, instrument) for text in texts))))
+        if told:
+            notes[column] = "; ".join(told)
     return notes
 
 
@@ -325,57 +348,6 @@ def _labels(paths: Sequence[Path]) -> list[tuple[str, str]]:
     names = ["/".join(each[-length:]) for each in parts]
     stems = [name.removesuffix(path.suffix) for name, path in zip(names, paths, strict=True)]
     return list(zip(names, stems if len(set(stems)) == len(stems) else names, strict=True))
-
-
-def _repeated_responses(checked: Sequence[CheckedTable]) -> Iterator[tuple[CheckedTable, Fault]]:
-    keys = [(check.index.to_numpy(dtype=object),) for check in checked]
-    for check, at, first in _repeats(checked, keys):
-        value = shown(str(check.index[at]))
-        yield (
-            check,
-            Fault(
-                int(check.table.rows[at]),
-                "response",
-                f"{value} is also the response of {first}; each response needs its own id",
-            ),
-        )
-
-
-def _repeated_people(checked: Sequence[CheckedTable]) -> Iterator[tuple[CheckedTable, Fault]]:
-    keys = [tuple(check.people[name].to_numpy(dtype=object) for name in ("person", "wave")) for check in checked]
-    for check, at, first in _repeats(checked, keys):
-        person, wave = check.people["person"].iloc[at], check.people["wave"].iloc[at]
-        yield (
-            check,
-            Fault(
-                int(check.table.rows[at]),
-                "person",
-                f"{shown(person)} has answered wave {wave} in {first} already; allowed is one response a person and "
-                "wave; remove one, or correct person or wave",
-            ),
-        )
-
-
-def _repeats(
-    checked: Sequence[CheckedTable], keys: Sequence[tuple[Any, ...]]
-) -> Iterator[tuple[CheckedTable, int, str]]:
-    """Yield each row whose key has come before: its table, its position, and the place of the first."""
-    if not checked:
-        return
-    columns = [np.concatenate(parts) for parts in zip(*keys, strict=True)]
-    frame = pd.DataFrame(dict(enumerate(columns)), dtype=object)
-    table = np.repeat(np.arange(len(checked)), [len(check.table.rows) for check in checked])
-    position = np.concatenate([np.arange(len(check.table.rows)) for check in checked])
-    usable = frame.notna().all(axis=1).to_numpy()
-    first: dict[tuple[Any, ...], int] = {}
-    for at in np.flatnonzero(frame.duplicated(keep=False).to_numpy() & usable).tolist():
-        key = tuple(frame.iloc[at])
-        if key not in first:
-            first[key] = at
-            continue
-        before = first[key]
-        origin = checked[table[before]].table
-        yield checked[table[at]], int(position[at]), f"{origin.file}:{origin.rows[position[before]]}"
 
 
 def _joined(checked: Sequence[CheckedTable], instrument: Instrument) -> Responses:

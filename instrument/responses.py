@@ -55,10 +55,21 @@ class Responses:
 
     def __repr__(self) -> str:
         waves = sorted(self.people["wave"].unique().tolist())
+        people = f" of {self.people['person'].nunique()} people" if knows_people(self) else ""
+        unknown = "" if people else " (people: not known)"
         return (
-            f"Responses to {self.instrument.id} {self.instrument.version}: {len(self.answers)} from "
-            f"{self.people['person'].nunique()} people, waves {', '.join(map(str, waves)) or 'none'}"
+            f"{len(self.answers)} answers{people}, wave{'s' if len(waves) > 1 else ''} "
+            f"{', '.join(map(str, waves)) or 'none'}{unknown}; questionnaire {self.instrument.id} {self.instrument.version}"
         )
+
+
+def knows_people(responses: Responses) -> bool:
+    """Return whether who answered is told by a name of their own, and not only by the response itself."""
+    person = responses.people["person"].to_numpy(dtype=object)
+    ids = responses.people.index.to_numpy(dtype=object)
+    ledger = responses.ledger
+    told = {"column", "became"} <= set(ledger.columns) and (ledger["column"].eq("person") & ledger["became"].eq("key"))
+    return bool((person != ids).any() or (told is not False and told.any()))
 
 
 def select(responses: Responses, chosen: pd.Series) -> Responses:

@@ -104,6 +104,9 @@ class RawTable:
         What was decided about the file as a whole, and a sentence for the ledger.
     stamp : str
         What the file says it was made from (``pwiq 0.1.0 form P …``), where its format has a place for that.
+    counted : tuple of str
+        Which of ``response`` and ``person`` the platform counts by itself (1, 2, …), so that another file has the same
+        numbers; and ``event`` where the responses are also called by their event.
     """
 
     file: str
@@ -122,6 +125,7 @@ class RawTable:
     kind: str = ""
     remarks: tuple[tuple[str, str], ...] = ()
     stamp: str = ""
+    counted: tuple[str, ...] = ()
 
 
 def line(file: str, fault: Fault) -> str:

@@ -117,7 +117,7 @@ def content_validity(
         name: [each for each in members if each in items.index] for name, members in (subscales or {}).items()
     } | {"whole": list(items.index)}
     scales = pd.DataFrame(
-        [_scale(items.loc[members], confidence) for members in chosen.values()],
+        [scale_indices(items.loc[members], confidence) for members in chosen.values()],
         index=pd.Index(list(chosen), name="subscale"),
     )
     return ContentValidity(
@@ -182,7 +182,8 @@ def _item(rated: pd.Series, experts: int, confidence: float) -> dict[str, Any]:
     }
 
 
-def _scale(items: pd.DataFrame, confidence: float) -> dict[str, Any]:
+def scale_indices(items: pd.DataFrame, confidence: float) -> dict[str, Any]:
+    """Return a row of `ContentValidity.scales` from rows of `ContentValidity.items`, which may be of several rounds."""
     rated = items[items["raters"] > 0]
     row: dict[str, Any] = {"items": len(items), "rated": len(rated), "missing": int(items["missing"].sum())}
     if rated.empty:
@@ -214,7 +215,7 @@ def _panel_notes(items: pd.DataFrame, experts: int) -> tuple[str, ...]:
         )
     if gaps := int(items["missing"].sum()):
         notes.append(
-            f"{gaps} ratings are missing ({int((items['missing'] > 0).sum())} items); each item counts its own raters."
+            f"Missing ratings: {gaps}, in items: {int((items['missing'] > 0).sum())}; each item counts its own raters."
         )
     if unrated := items.index[items["raters"] == 0].tolist():
         notes.append(f"Nobody rated {', '.join(map(str, unrated))}; they enter no average.")
@@ -280,5 +281,5 @@ def compare_perspectives(
     elif small:
         notes.append(f"Not shown apart, fewer than {fewest} raters in a group: {', '.join(small)}.")
     if unsaid:
-        notes.append(f"{unsaid} experts did not say whether they have lived experience; they are in neither group.")
+        notes.append("Experts who did not say whether they have lived experience are in neither group.")
     return Perspectives(items=items, method=GROUP_METHOD, notes=tuple(notes))

@@ -12,6 +12,7 @@ TWICE = (
     "Every score comes twice: NAME as percentage of the maximum possible (0-100; -100 to 100 for a difference), "
     "NAME_m on the scale of the answers. Missing where too few answers are valid"
 )
+NOT_OVER = "A file of scores that exists is not overwritten, unless --force stands behind the names"
 _DRAFT = "Draft instrument: not yet validated."
 
 
@@ -39,15 +40,18 @@ def heading(instrument: Instrument, how_to_run: Sequence[str]) -> list[str]:
     Returns
     -------
     list of str
-        No line ends in a full stop, holds a control character or the sign that opens or closes a comment.
+        No line holds a control character or the sign that opens or closes a comment.
     """
+    return [line for text in heading_texts(instrument, how_to_run) for line in textwrap.wrap(text, WIDTH)]
+
+
+def heading_texts(instrument: Instrument, how_to_run: Sequence[str]) -> list[str]:
+    """Return what a head comment says: sentences without control characters and comment signs."""
     language = instrument.languages[0]
     texts = [f"Scores of: {instrument.title[language]}", f"Made from {stamp(instrument)}"]
     if instrument.status == "draft":
         texts.append(instrument.banner[language] or _DRAFT)
-    texts += how_to_run
-    lines = [line for text in texts for line in textwrap.wrap(plain(text), WIDTH) or [""]]
-    return [line.rstrip(" .") for line in lines]
+    return [f"{plain(text).rstrip(' .')}." for text in (*texts, *how_to_run)]
 
 
 def dataset_needed(instrument: Instrument) -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from instrument.definition import Instrument
-from instrument.formulas.heading import TWICE, heading, stamp
+from instrument.formulas.heading import NOT_OVER, TWICE, heading, stamp
 from instrument.formulas.terms import Combination, ItemMean, Score, ScoreMean, form_scores
 
 RUN_BY = "Run in the tests by Python itself, standard library alone (python -I)."
 
 _HOW_TO_RUN = (
     "Run: python THIS_FILE answers.csv scores.csv   (comma-separated, UTF-8, item ids as headings)",
+    NOT_OVER,
     "Or import it: score(row) takes one answered form as a dict, item id to code, and returns a dict of scores",
     "A code that the definition does not know is refused, with the row and the item",
     TWICE,
@@ -17,6 +18,7 @@ _HOW_TO_RUN = (
 
 _PROGRAM = '''
 import csv
+import os
 import sys
 
 KEYS = ("response", "person", "form", "wave", "organisation", "team", "programme")
@@ -107,7 +109,9 @@ def score_file(answers, scores):
     with open(answers, encoding="utf-8-sig", newline="") as file:
         reader = csv.DictReader(file)
         heading = reader.fieldnames or []
-        twice = sorted({name for name in heading if heading.count(name) > 1})
+        if len(heading) == 1 and any(sign in heading[0] for sign in ";\\t|"):
+            raise SystemExit(f"{answers}: one column only, {heading[0][:40]!r}: separate the cells by commas")
+@FORM_CHECK@        twice = sorted({name for name in heading if heading.count(name) > 1})
         if twice:
             raise SystemExit(f"{answers}: two columns are named {', '.join(twice)}")
         keys = [key for key in KEYS if key in heading]
@@ -132,10 +136,18 @@ def plain(text):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 3:
-        raise SystemExit("how to run: python THIS_FILE answers.csv scores.csv")
-    score_file(sys.argv[1], sys.argv[2])
+    paths = [each for each in sys.argv[1:] if each != "--force"]
+    if len(paths) != 2:
+        raise SystemExit("how to run: python THIS_FILE answers.csv scores.csv [--force]")
+    if os.path.lexists(paths[1]) and "--force" not in sys.argv:
+        raise SystemExit(f"{paths[1]} exists; choose another name or add --force")
+    score_file(*paths)
 '''
+
+_FORM_CHECK = """\
+        if "form" not in heading:
+            raise SystemExit(f"{answers}: there is no column form; it says which form a row is: {', '.join(SCORES)}")
+"""
 
 
 def script(instrument: Instrument) -> str:
@@ -166,6 +178,7 @@ def script(instrument: Instrument) -> str:
     program = (
         _PROGRAM.replace("@SCORES@", forms)
         .replace("@FORM_NOTE@", ', and "form" -> id of the form' if instrument.forms else "")
+        .replace("@FORM_CHECK@", _FORM_CHECK if instrument.forms else "")
         .replace("@FORM@", 'row.get("form")' if instrument.forms else "None")
     )
     constants = f"STAMP = {stamp(instrument)!a}\nNAMES = {_rows(names, '')}\n"

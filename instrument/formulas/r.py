@@ -6,13 +6,14 @@ import textwrap
 from collections.abc import Sequence
 
 from instrument.definition import Instrument
-from instrument.formulas.heading import TWICE, heading, stamp
+from instrument.formulas.heading import NOT_OVER, TWICE, heading, stamp
 from instrument.formulas.terms import ItemMean, Score, ScoreMean, form_scores
 
 RUN_BY = "Run in the tests by R (base packages alone)."
 
 _HOW_TO_RUN = (
     "Run: Rscript THIS_FILE answers.csv scores.csv   (comma-separated, UTF-8, item ids as headings)",
+    NOT_OVER,
     "Or in R: source(THIS_FILE); score_answers(answers) takes a data frame, one answered form a row, and returns one",
     "A code that the definition does not know is refused",
     TWICE,
@@ -104,10 +105,17 @@ plain_text <- function(column) {
 }
 
 if (sys.nframe() == 0L) {
-  paths <- commandArgs(trailingOnly = TRUE)
-  if (length(paths) != 2) stop("how to run: Rscript THIS_FILE answers.csv scores.csv", call. = FALSE)
+  paths <- setdiff(commandArgs(trailingOnly = TRUE), "--force")
+  if (length(paths) != 2) stop("how to run: Rscript THIS_FILE answers.csv scores.csv [--force]", call. = FALSE)
+  if (file.exists(paths[2]) && !"--force" %in% commandArgs(trailingOnly = TRUE)) {
+    stop(paths[2], " exists; choose another name or add --force", call. = FALSE)
+  }
   answers <- read.csv(paths[1], colClasses = "character", check.names = FALSE, na.strings = character(0),
                       fileEncoding = "UTF-8-BOM")
+  if (ncol(answers) == 1 && grepl("[;\t|]", names(answers))) {
+    stop(paths[1], ": one column only, '", substr(names(answers), 1, 40), "': separate the cells by commas",
+         call. = FALSE)
+  }
   scores <- score_answers(answers)
   scores[] <- lapply(scores, plain_text)
   write.csv(scores, paths[2], row.names = FALSE, na = "", fileEncoding = "UTF-8")
@@ -140,7 +148,10 @@ def script(instrument: Instrument) -> str:
     forms = ",\n".join(_form(instrument, form) for form in instrument.forms.ids or (None,))
     form = 'trimws(as.character(answers[["form"]]))' if instrument.forms else 'rep("all", nrow(answers))'
     check = (
-        '  if (!"form" %in% names(answers)) stop("there is no column form", call. = FALSE)\n'
+        '  if (!"form" %in% names(answers)) {\n'
+        '    stop("there is no column form; it says which form a row is: ",\n'
+        '         paste(names(score_rules), collapse = ", "), call. = FALSE)\n'
+        "  }\n"
         if instrument.forms
         else ""
     )

@@ -6,7 +6,7 @@ import textwrap
 
 from instrument.definition import Instrument
 from instrument.formulas.arithmetic import percent, weighted_sum
-from instrument.formulas.heading import TWICE, dataset_needed, heading
+from instrument.formulas.heading import TWICE, WIDTH, dataset_needed, heading_texts
 from instrument.formulas.terms import ItemMean, Score, ScoreMean, form_scores
 
 RUN_BY = "Run in the tests by PSPP 1.6; not run by IBM SPSS Statistics."
@@ -14,7 +14,13 @@ RUN_BY = "Run in the tests by PSPP 1.6; not run by IBM SPSS Statistics."
 _HOW_TO_RUN = (
     "Run: open the answers as the active dataset, one answered form a row, then INSERT FILE='THIS_FILE'",
     "Answers beside the scale do not count, whether they are declared as missing values or not",
+    "A code that the definition does not know counts as no answer, and nothing is said: the scripts for R, Python "
+    "and Stata stop at it, SPSS cannot. Look at the FREQUENCIES of the items first, or read the file with pwiq read",
     TWICE,
+)
+_HOW_TO_READ = (
+    "To open a CSV file, take the star away before the next command, put in the name of your file, and put its columns "
+    "in their order behind VARIABLES (A: text, F: number)"
 )
 _WIDTH = 76
 _LABEL_BYTES = 200
@@ -39,8 +45,9 @@ def script(instrument: Instrument) -> str:
     >>> "COMPUTE balance_m = facindex_m - barindex_m." in script(read_instrument("pwiq"))
     True
     """
-    lines = [f"* {line}." for line in heading(instrument, [dataset_needed(instrument), *_HOW_TO_RUN])]
-    lines += ["", *_valid_answers(instrument), ""]
+    said = heading_texts(instrument, [dataset_needed(instrument), *_HOW_TO_RUN, _HOW_TO_READ])
+    lines = [line for text in said for line in _comment(text)]
+    lines += [*_reading(instrument), "", *_valid_answers(instrument), ""]
     lines += [
         line
         for rule in instrument.scores
@@ -54,6 +61,27 @@ def script(instrument: Instrument) -> str:
         lines.append("END IF.")
     lines += ["", *_labels(instrument), "EXECUTE."]
     return "\n".join(lines) + "\n"
+
+
+def _comment(text: str) -> list[str]:
+    """Return a comment, which ends at the first full stop that ends a line: no line but the last has one there."""
+    lines = textwrap.wrap(f"* {text}", WIDTH, subsequent_indent="  ")
+    for at, line in enumerate(lines[:-1]):
+        if line.endswith("."):
+            kept, _, word = line.rpartition(" ")
+            lines[at : at + 2] = [kept, f"  {word} {lines[at + 1].lstrip()}"]
+    return lines
+
+
+def _reading(instrument: Instrument) -> list[str]:
+    """Return, as a comment, the command that opens a CSV file with the keys and the items as columns."""
+    keys = ["response A64", "person A64", *(["form A8"] if instrument.forms else []), "wave F4"]
+    variables = [*keys, *(f"{item.id} F4" for item in instrument.items)]
+    command = (
+        "* GET DATA /TYPE=TXT /FILE='answers.csv' /ENCODING='UTF8' /ARRANGEMENT=DELIMITED /DELIMITERS=',' "
+        f"/QUALIFIER='\"' /FIRSTCASE=2 /VARIABLES={' '.join(variables)}."
+    )
+    return _command(command)
 
 
 def _valid_answers(instrument: Instrument) -> list[str]:

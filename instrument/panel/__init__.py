@@ -7,8 +7,9 @@ from instrument.panel.desk import panel_read as panel_read
 from instrument.panel.form import write_rating_form as write_rating_form
 from instrument.panel.ratings import PanelRatings as PanelRatings
 from instrument.panel.reading import read_rating_forms as read_rating_forms
+from instrument.panel.reading import read_rating_rounds as read_rating_rounds
 from instrument.panel.report import PanelReport as PanelReport
 from instrument.panel.report import decisions_template as decisions_template
 from instrument.panel.report import panel_report as panel_report
-from instrument.panel.report import report_markdown as report_markdown
-from instrument.panel.report import report_workbook as report_workbook
+from instrument.panel.shown import report_markdown as report_markdown
+from instrument.panel.shown import report_workbook as report_workbook

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import re
 import tomllib
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, ValidationError, model_validator
@@ -66,13 +67,6 @@ class Decision(BaseModel):
         return self
 
 
-class _Log(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-    instrument: str
-    decision: list[Decision] = []
-
-
 def read_decisions(definition: str | Path, instrument: Instrument) -> pd.DataFrame:
     """Read the log of decisions that is kept with a definition.
 
@@ -86,9 +80,9 @@ def read_decisions(definition: str | Path, instrument: Instrument) -> pd.DataFra
     Returns
     -------
     pandas.DataFrame
-        One row a decision, in the order of the file: ``item``, ``version``, ``round``, ``decision``, ``reason``, ``date``,
-        ``relevance``, ``relevance_n``, ``clarity``, ``clarity_n`` (missing where there is none). Empty where nothing was
-        decided.
+        One row a decision, in the order of the file; entries whose ``decision`` is empty are open, and left out. Columns:
+        ``item``, ``version``, ``round``, ``decision``, ``reason``, ``date``, ``relevance``, ``relevance_n``, ``clarity``,
+        ``clarity_n`` (missing where there is none). Empty where nothing was decided.
 
     Raises
     ------
@@ -115,11 +109,12 @@ def read_log(path: Path, instrument: Instrument) -> pd.DataFrame:
     InstrumentError
         As `read_decisions`.
     """
-    log = _parsed(path)
-    faults = [] if log.instrument == instrument.id else [f"it is of {log.instrument!r}, not of {instrument.id}"]
+    source, of, decided = _parsed(path)
+    lines = _lines(source)
+    faults = [] if of == instrument.id else [f"it is of {of!r}, not of {instrument.id}"]
     last: dict[str, str] = {}
-    for number, entry in enumerate(log.decision, start=1):
-        place = f"decision {number} ({entry.item})"
+    for number, entry in decided.items():
+        place = f"{entry.item} (line {lines.of(number, 'decision')})"
         if last.get(entry.item) == "drop" and entry.decision != "add":
             faults.append(f'{place}: it was dropped before; decide about it anew with "add"')
         last[entry.item] = entry.decision
@@ -131,7 +126,7 @@ def read_log(path: Path, instrument: Instrument) -> pd.DataFrame:
     ]
     if faults:
         raise InstrumentError([f"{path.name}: {fault}" for fault in faults])
-    return _table(log.decision)
+    return _table(list(decided.values()))
 
 
 def _table(decisions: Sequence[Decision]) -> pd.DataFrame:
@@ -166,7 +161,7 @@ def decisions_path(definition: str | Path) -> Path:
 
 
 def decision_entry(item: str, version: str, round_number: int, evidence: Evidence | None, hint: str) -> str:
-    """Return an entry to be filled in, as TOML; `read_decisions` refuses it until it is."""
+    """Return an entry to be filled in, as TOML; until its `decision` is given it is open."""
     comment = " ".join(hint.split())
     lines = [
         f"# {''.join(c if c.isprintable() else ' ' for c in comment)}",
@@ -176,7 +171,7 @@ def decision_entry(item: str, version: str, round_number: int, evidence: Evidenc
         f"round = {round_number}",
         'decision = ""  # keep, revise, drop or add',
         'reason = ""',
-        'date = ""  # a date without quotation marks: 2030-01-31',
+        "# date = 2030-01-31",
     ]
     if evidence is not None:
         shares = ", ".join(f"{name} = {value!r}" for name, value in evidence.model_dump().items())
@@ -184,19 +179,82 @@ def decision_entry(item: str, version: str, round_number: int, evidence: Evidenc
     return "\n".join(lines)
 
 
-def _parsed(path: Path) -> _Log:
+def _parsed(path: Path) -> tuple[str, str, dict[int, Decision]]:
+    """Return the text of a log, what it is of, and its entries by number, without those that are open."""
     try:
-        return _Log.model_validate(tomllib.loads(path.read_text(encoding="utf-8-sig")))
+        source = path.read_text(encoding="utf-8-sig")
+        log = tomllib.loads(source)
     except UnicodeDecodeError as error:
         raise InstrumentError([f"{path.name}:1: byte {error.start} is not UTF-8; save the file as UTF-8"]) from None
     except tomllib.TOMLDecodeError as error:
         raise InstrumentError([f"{path.name}: this is not TOML: {error}"]) from None
-    except ValidationError as error:
-        raise InstrumentError(
-            [f"{path.name}: {_place(fault['loc'])}: {fault['msg']}" for fault in error.errors()]
-        ) from None
+    lines = _lines(source)
+    entries = log.get("decision", [])
+    faults = [
+        f"{key} is no key of a log; it has instrument and [[decision]]"
+        for key in log.keys() - {"instrument", "decision"}
+    ]
+    if not isinstance(log.get("instrument"), str):
+        faults.append('instrument is missing; begin with instrument = "ID"')
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise InstrumentError([f"{path.name}: each entry begins with [[decision]]"])
+    decided = {}
+    for number, entry in enumerate(entries):
+        if entry.get("decision", "") == "":
+            continue  # open: half a day's work can be saved and checked
+        try:
+            decided[number] = Decision.model_validate(entry)
+        except ValidationError as error:
+            faults += [_in_words(fault, entry, number, lines) for fault in error.errors()]
+    if faults:
+        raise InstrumentError([f"{path.name}: {fault}" for fault in faults])
+    return source, log["instrument"], decided
 
 
-def _place(location: tuple[int | str, ...]) -> str:
-    """Return the place of a fault: entries count from 1."""
-    return ".".join(str(part + 1) if isinstance(part, int) else part for part in location) or "the file"
+class _Lines:
+    """Finds the line of a key in an entry of a log."""
+
+    def __init__(self, entries: list[dict[str, int]]) -> None:
+        self._entries = entries
+
+    def of(self, number: int, key: str) -> int:
+        """Return the line of a key, or that on which its entry begins."""
+        found = self._entries[number] if number < len(self._entries) else {}
+        return found.get(key, found.get("", 1))
+
+
+def _lines(source: str) -> _Lines:
+    entries: list[dict[str, int]] = []
+    for number, line in enumerate(source.splitlines(), start=1):
+        if re.match(r"\s*\[\[\s*decision\s*\]\]", line):
+            entries.append({"": number})
+        elif entries and (key := re.match(r"\s*([A-Za-z_]+)\s*=", line)):
+            entries[-1].setdefault(key[1], number)
+    return _Lines(entries)
+
+
+_MEANT = {
+    "item": "give the id of the item",
+    "version": 'give the version that was rated, as "0.2.0"',
+    "round": "give the round after which it was decided, 0 without a panel",
+    "decision": "write keep, revise, drop or add",
+    "reason": "write a sentence",
+    "date": "write it without quotation marks: date = 2030-01-31",
+    "evidence": "give relevance and clarity (shares from 0 to 1), relevance_n and clarity_n (how many rated)",
+}
+
+
+def _in_words(fault: Any, entry: dict[str, Any], number: int, lines: _Lines) -> str:
+    """Return a fault of an entry with its item and line, what is wrong and what to do."""
+    location = [str(part) for part in fault["loc"]] or ["evidence"]
+    key = location[0]
+    place = f"{entry.get('item') or f'entry {number + 1}'} (line {lines.of(number, key)})"
+    name = ".".join(location)
+    if fault["type"] == "extra_forbidden":
+        known = Evidence.model_fields if len(location) > 1 else Decision.model_fields
+        return f"{place}: {name} is no key; they are {', '.join(known)}"
+    if fault["type"] == "missing" or not fault["loc"]:
+        return f"{place}: {name} is missing; {_MEANT[key]}"
+    given = fault["input"]
+    wrong = "is empty" if isinstance(given, str) and not given.strip() else f"is {given!r}"
+    return f"{place}: {name} {wrong}; {_MEANT[key]}"

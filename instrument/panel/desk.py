@@ -8,12 +8,15 @@ from pathlib import Path
 from instrument.definition import read_instrument
 from instrument.delphi import DelphiRule
 from instrument.files import write_whole
-from instrument.panel.decisions import read_decisions, read_log
+from instrument.panel.decisions import decisions_path, read_decisions, read_log
 from instrument.panel.form import items_to_rate, write_rating_form
-from instrument.panel.reading import read_rating_forms
-from instrument.panel.report import decisions_template, panel_report, report_markdown, report_workbook
+from instrument.panel.ratings import PanelRatings
+from instrument.panel.reading import read_rating_forms, read_rating_rounds
+from instrument.panel.report import decisions_template, panel_report
+from instrument.panel.shown import report_markdown, report_workbook
 
 REPORT, WORKBOOK, TEMPLATE, NEXT = "panel.md", "panel.xlsx", "decisions.template.toml", "next_round.txt"
+_TOLD = 10  # items that are printed
 
 
 def panel_form(
@@ -37,10 +40,10 @@ def panel_form(
     language, forms, round, words_language
         As for `write_rating_form`.
     earlier : sequence of path
-        The filled-in forms of the round before, to show its median and middle half.
+        The filled-in forms of the rounds before; the median and middle half of the last of them are shown.
     items_file : path, optional
-        Ask only these: ids, one a line, as `panel_read` writes them for the next round. Items of `earlier` whose text
-        changed since are asked in any case: nobody has rated them as they stand.
+        Ask only these: ids, one a line (what follows a # is a remark), as `panel_read` writes them for the next round.
+        Items of `earlier` whose text changed since are asked in any case: nobody has rated them as they stand.
 
     Raises
     ------
@@ -48,11 +51,11 @@ def panel_form(
         As `write_rating_form` and `read_rating_forms`.
     """
     instrument = read_instrument(definition)
-    before = read_rating_forms(earlier, instrument) if earlier else None
+    before = read_rating_rounds(earlier, instrument)[-1] if earlier else None
     items = None
     if items_file is not None:
         lines = Path(items_file).read_text(encoding="utf-8-sig").splitlines()
-        items = {line.strip() for line in lines if line.strip() and not line.startswith("#")}
+        items = {line.partition("#")[0].strip() for line in lines} - {""}
         items |= set(before.changed) if before is not None else set()
     write_rating_form(
         instrument,
@@ -67,7 +70,7 @@ def panel_form(
     asked = items_to_rate(instrument, forms=forms, items=items)
     return (
         f"{Path(path).name}: {len(asked)} items of {instrument.id} {instrument.version}, round {round}. Send each expert this "
-        "file and a code of their own; keep the list of codes apart."
+        "file and a code of their own, and say by when and where to send it back and who reads it; keep the list of codes apart."
     )
 
 
@@ -90,7 +93,7 @@ def panel_read(
     out : str or path
         Folder; it is made where it does not exist.
     earlier : sequence of path
-        The forms of the round before.
+        The forms of all rounds before: the last is compared, and every item is shown as it was last rated.
     rule : DelphiRule, optional
         The rule stated before the first round; needed with `earlier`.
     force : bool, default False
@@ -115,7 +118,7 @@ def panel_read(
         raise FileExistsError(f"{folder}: {', '.join(existing)} exist; choose another folder or add --force")
     instrument = read_instrument(definition)
     ratings = read_rating_forms(paths, instrument)
-    before = read_rating_forms(earlier, instrument) if earlier else None
+    before = read_rating_rounds(earlier, instrument) if earlier else ()
     report = panel_report(ratings, rule=rule, earlier=before)
     folder.mkdir(parents=True, exist_ok=True)
     text = report_markdown(report)
@@ -123,10 +126,25 @@ def panel_read(
     write_whole(folder / WORKBOOK, report_workbook(report))
     write_whole(folder / TEMPLATE, decisions_template(report))
     if rule is not None:
-        write_whole(folder / NEXT, "".join(f"{name}\n" for name in report.again))
+        texts = report.talk["text"]
+        write_whole(folder / NEXT, "".join(f"{name}  # {' '.join(texts[name].split())}\n" for name in report.again))
     first = report.talk[report.talk["why"] != ""]
-    lines = [f"{name}: {row['why']}" for name, row in first.head(10).iterrows()]
-    return "\n".join([f"Written to {folder.name}: {', '.join(written)}.", *lines, *report.notes])
+    lines = [f"{name}: {row['why']}" for name, row in first.head(_TOLD).iterrows()]
+    if len(first) > _TOLD:
+        lines.append(f"… and {len(first) - _TOLD} more, see {REPORT}.")
+    lines += _who_answered(ratings, before[-1]) if before else []
+    told = [f"Written to {folder}: {', '.join(written)}.", *lines, *report.notes]
+    return "\n".join([*told, f"Decide in {TEMPLATE}, and copy what is decided into {decisions_path(definition)}."])
+
+
+def _who_answered(now: PanelRatings, before: PanelRatings) -> list[str]:
+    """Return whose forms are missing or new: for the organiser, who keeps the codes, and in no file."""
+    lines = []
+    if absent := before.experts.index.difference(now.experts.index).tolist():
+        lines.append(f"No form of this round yet from: {', '.join(absent)}.")
+    if new := now.experts.index.difference(before.experts.index).tolist():
+        lines.append(f"Not in the round before: {', '.join(new)}.")
+    return lines
 
 
 def panel_decide(definition: str | Path, log: str | Path | None = None) -> str:
@@ -149,14 +167,14 @@ def panel_decide(definition: str | Path, log: str | Path | None = None) -> str:
     if log is not None and not Path(log).is_file():
         raise FileNotFoundError(f"{log}: there is no such file")
     decisions = read_decisions(definition, instrument) if log is None else read_log(Path(log), instrument)
-    if decisions.empty:
+    if decisions.empty and log is None:
         return f"{instrument.id} {instrument.version}: nothing was decided yet; no panel has met."
     counts = decisions["decision"].value_counts(sort=False)
-    said = ", ".join(f"{count} {name}" for name, count in counts.items())
+    said = ", ".join(f"{count} {name}" for name, count in counts.items()) or "all entries are open"
     last = decisions.drop_duplicates("item", keep="last").set_index("item")["decision"]
     still = [name for name in last.index[last == "drop"] if name in instrument.items.ids]
     undecided = [name for name in instrument.items.ids if name not in last.index]
-    lines = [f"{instrument.id} {instrument.version}: {len(decisions)} decisions ({said})."]
+    lines = [f"{instrument.id} {instrument.version}: {len(decisions)} decision{'s' * (len(decisions) != 1)} ({said})."]
     lines += [f"Dropped, but still in the definition: {', '.join(still)}."] if still else []
-    lines += [f"Not decided: {len(undecided)} of {len(instrument.items)} items."] if undecided else []
+    lines += [f"Open: {len(undecided)} of {len(instrument.items)} items: {', '.join(undecided)}."] if undecided else []
     return "\n".join(lines)

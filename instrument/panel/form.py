@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from instrument.definition import Instrument
+from instrument.definition import Instrument, Item, Subscale
 from instrument.files import workbook_bytes, write_whole
 from instrument.panel.ratings import FEWEST_SHOWN, WHOLE, PanelRatings
 from instrument.panel.sheets import fit_height, font, printable, put
@@ -134,6 +134,7 @@ def _workbook(
     footer = f"{instrument.id} {instrument.version} · {instrument.digest[:12]}"
     _about(book.active, instrument, words, language, number, earlier is not None, stamp)
     _you(book.create_sheet(words.sheets["you"]), words)
+    _frame(book.create_sheet(words.sheets["frame"]), frame_texts(instrument, language), words)
     _items(book.create_sheet(words.sheets["items"]), instrument, asked, words, language, earlier)
     parts = tuple(dict.fromkeys(instrument.items[name].subscale for name in asked))
     _coverage(book.create_sheet(words.sheets["coverage"]), instrument, parts, words, language)
@@ -155,6 +156,7 @@ def _about(
         key: text.replace("{title}", instrument.title[language])
         .replace("{items}", words.sheets["items"])
         .replace("{coverage}", words.sheets["coverage"])
+        .replace("{frame}", words.sheets["frame"])
         .replace("{you}", words.sheets["you"])
         .replace("{round}", str(number))
         .replace("{fewest}", str(FEWEST_SHOWN))
@@ -163,7 +165,9 @@ def _about(
     }
     rows = [(about["draft"], instrument.banner.get(language, ""))] if instrument.status == "draft" else []
     rows += [(about["draft"], about["reviewed"])] if about["reviewed"] else []
-    rows += [(about[f"{key}_head"], about[key]) for key in ("what", "ask", "how")]
+    if any(item.wording == "barrier" or item.reverse for item in instrument.items):
+        about["judge"] += " " + about["problems"]
+    rows += [(about[f"{key}_head"], about[key]) for key in ("what", "agree", "ask", "judge", "how")]
     rows += [(about["again_head"], about["again"])] if again else []
     for aspect in (*ASPECTS, "coverage"):
         scale = "\n".join(f"{code} = {label}" for code, label in words.anchors[aspect].items())
@@ -198,16 +202,20 @@ def _you(sheet: Any, words: Words) -> None:
 def _items(
     sheet: Any, instrument: Instrument, asked: Sequence[str], words: Words, language: str, earlier: PanelRatings | None
 ) -> None:
-    names = ["id", "part", "item", "relevance", "clarity", "comment"]
-    widths = [10.0, 25.0, 56.0, 15.0, 13.0, 46.0]
+    names = ["id", "who", "item", "relevance", "clarity", "comment"]
+    widths = [10.0, 18.0, 60.0, 13.0, 13.0, 46.0]
     if earlier is not None:
         names[5:5] = ["group_relevance", "group_clarity"]
         widths[5:5] = [18.0, 18.0]
     _header(sheet, [words.columns[name] for name in names], widths)
-    for row, name in enumerate(asked, start=2):
+    row, part = 1, ""
+    for name in asked:
         item = instrument.items[name]
-        texts = [name, instrument.subscales[item.subscale].title[language], item.text[language]]
-        _text_row(sheet, row, texts, widths[:3])
+        if item.subscale != part:
+            row, part = row + 1, item.subscale
+            _part_row(sheet, row, instrument.subscales[part], language, widths)
+        row += 1
+        _text_row(sheet, row, [name, _answered_by(instrument, item, words, language), item.text[language]], widths[:3])
         for column, what in enumerate(names, start=1):
             if what in (*ASPECTS, "comment"):
                 _input(sheet, row, column, centred=what != "comment")
@@ -215,8 +223,53 @@ def _items(
                 _quiet(sheet, row, column, _of_group(earlier, what.removeprefix("group_"), name, words))
     sheet.freeze_panes = "D2"
     for letter in "DE":
-        cells = f"{letter}2:{letter}{len(asked) + 1}"
+        cells = f"{letter}2:{letter}{row}"
         _validate(sheet, cells, ["1", "2", "3", "4"], words.entry["wrong"], words.entry["rating"])
+
+
+def _part_row(sheet: Any, row: int, part: Subscale, language: str, widths: Sequence[float]) -> None:
+    """Write what a part is about above its statements; the brackets tell a reader of the file that it is no statement."""
+    from openpyxl.styles import Alignment, PatternFill
+
+    meaning = part.construct.get(language, "")
+    title = part.title[language]
+    texts = [f"[{part.id}]", f"{title}: {meaning}" if meaning else title]
+    for column in range(1, len(widths) + 1):
+        text = texts[column - 1] if column <= len(texts) else None
+        top = Alignment(wrap_text=True, vertical="top")
+        fill = PatternFill("solid", fgColor=_HEAD)
+        put(sheet, row, column, text, alignment=top, border=_border(), fill=fill, font=font(bold=True))
+    sheet.merge_cells(start_row=row, end_row=row, start_column=2, end_column=len(widths))
+    fit_height(sheet, row, texts[1:], [0.9 * sum(widths[1:])])
+
+
+def _answered_by(instrument: Instrument, item: Item, words: Words, language: str) -> str:
+    """Return the groups that answer an item; a short form asks the group of the form that it is short of."""
+    full = [name for name in instrument.full_forms if name in item.forms]
+    if full == list(instrument.full_forms):
+        return words.entry["everyone"]
+    return "; ".join(instrument.forms[name].title[language] for name in full or item.forms)
+
+
+def frame_texts(instrument: Instrument, language: str) -> dict[str, str]:
+    """Return what everyone reads around the items: the texts above them, and the answers of each scale that they use."""
+    head = {"instructions": instrument.instructions, "form_question": instrument.form_question, "rule": instrument.rule}
+    texts = {name: text[language] for name, text in head.items() if text.get(language, "")}
+    for name in dict.fromkeys(item.scale for item in instrument.items):
+        labels = instrument.response_scales[name].labels
+        texts[f"answers {name}"] = "\n".join(f"{code} = {label[language]}" for code, label in labels.items())
+    return texts
+
+
+def _frame(sheet: Any, texts: Mapping[str, str], words: Words) -> None:
+    names = ["id", "frame", "frame_text", "clarity", "missing"]
+    widths = [16.0, 22.0, 66.0, 13.0, 40.0]
+    _header(sheet, [words.columns[name] for name in names], widths)
+    for row, (name, text) in enumerate(texts.items(), start=2):
+        _text_row(sheet, row, [name, words.frame[name.split(" ")[0]], text], widths[:3])
+        _input(sheet, row, 4, centred=True)
+        _input(sheet, row, 5)
+    _validate(sheet, f"D2:D{len(texts) + 1}", ["1", "2", "3", "4"], words.entry["wrong"], words.entry["rating"])
 
 
 def _of_group(earlier: PanelRatings, aspect: str, item: str, words: Words) -> str:

@@ -26,10 +26,12 @@ class PanelRatings:
         Expert × item, ``Int64`` 1–4, missing where not rated.
     coverage : pandas.DataFrame
         Expert × subscale, and ``whole``; the same.
+    frame : pandas.DataFrame
+        Expert × text that everyone reads (``instructions``, ``rule``, ``answers SCALE``): its clarity, the same.
     comments : pandas.DataFrame
         ``item`` and ``comment``, without the expert and in an order that does not follow the files.
     suggestions : pandas.DataFrame
-        ``part`` (a subscale or ``whole``) and ``suggestion``; the same.
+        ``part`` (a subscale, ``whole``, or a text of the frame) and ``suggestion``; the same.
     changed : tuple of str
         Items whose text in the files of another version is not that of the definition; those ratings are left out.
     notes : tuple of str
@@ -41,6 +43,7 @@ class PanelRatings:
     relevance: pd.DataFrame
     clarity: pd.DataFrame
     coverage: pd.DataFrame
+    frame: pd.DataFrame
     comments: pd.DataFrame
     suggestions: pd.DataFrame
     changed: tuple[str, ...]

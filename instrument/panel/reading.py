@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from instrument.definition import Instrument
-from instrument.panel.form import STAMP
+from instrument.panel.form import STAMP, frame_texts
 from instrument.panel.ratings import WHOLE, PanelRatings
 from instrument.panel.words import ASPECTS, Words, form_words
 from instrument.responses import ResponseError
@@ -19,6 +19,7 @@ from instrument.tables import RawTable, read_table, shown
 
 _CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,19}")
 _RATINGS = {str(code): code for code in (1, 2, 3, 4)}
+_PART_ROW = re.compile(r"\[.+\]")  # what stands above the statements of a part
 _TOLD = 12  # names that a message tells
 
 
@@ -36,7 +37,9 @@ class _Form:
     asked: list[str] = field(default_factory=list)
     changed: list[str] = field(default_factory=list)
     gone: list[str] = field(default_factory=list)
-    ratings: dict[str, dict[str, int]] = field(default_factory=lambda: {name: {} for name in (*ASPECTS, "coverage")})
+    ratings: dict[str, dict[str, int]] = field(
+        default_factory=lambda: {name: {} for name in (*ASPECTS, "coverage", "frame")}
+    )
     texts: dict[str, list[tuple[str, str]]] = field(default_factory=lambda: {"comment": [], "missing": []})
     faults: list[str] = field(default_factory=list)
 
@@ -60,6 +63,10 @@ def read_rating_forms(paths: Sequence[str | Path], instrument: Instrument) -> Pa
     -------
     PanelRatings
 
+    See Also
+    --------
+    read_rating_rounds : Reads the forms of several rounds.
+
     Raises
     ------
     ResponseError
@@ -69,20 +76,65 @@ def read_rating_forms(paths: Sequence[str | Path], instrument: Instrument) -> Pa
     FileNotFoundError
         If a file does not exist.
     """
-    if not paths:
-        raise ValueError("no rating form was given; name the files that the experts sent back")
-    forms = [_read(Path(path), instrument) for path in paths]
-    faults = [fault for form in forms for fault in form.faults]
+    forms, faults = _forms(paths, instrument)
+    rounds = sorted({form.stamp["round"] for form in forms if form.stamp.get("round")})
+    if len(rounds) > 1:
+        listed = "; ".join(
+            f"round {n}: {', '.join(f.file for f in forms if f.stamp.get('round') == n)}" for n in rounds
+        )
+        faults.append(f"the files are of several rounds ({listed}); read each round by itself")
     faults += _across([form for form in forms if form.stamp])
     if faults:
         raise ResponseError(faults)
-    return _ratings(sorted(forms, key=lambda each: each.expert), instrument)
+    return _ratings(forms, instrument)
+
+
+def read_rating_rounds(paths: Sequence[str | Path], instrument: Instrument) -> tuple[PanelRatings, ...]:
+    """Read the rating forms of one round or more; the round stands in each file.
+
+    Parameters
+    ----------
+    paths, instrument
+        As for `read_rating_forms`; an expert keeps one code over all rounds.
+
+    Returns
+    -------
+    tuple of PanelRatings
+        One a round, the earliest first.
+
+    Raises
+    ------
+    ResponseError, FileNotFoundError
+        As `read_rating_forms`.
+    """
+    forms, faults = _forms(paths, instrument)
+    rounds: dict[str, list[_Form]] = {}
+    for form in forms:
+        if form.stamp:
+            rounds.setdefault(form.stamp.get("round", ""), []).append(form)
+    faults += [fault for each in rounds.values() for fault in _across(each)]
+    if faults:
+        raise ResponseError(faults)
+    return tuple(_ratings(rounds[number], instrument) for number in sorted(rounds, key=int))
+
+
+def _forms(paths: Sequence[str | Path], instrument: Instrument) -> tuple[list[_Form], list[str]]:
+    """Return the files as they were read, and what is wrong with each."""
+    if not paths:
+        raise ValueError("no rating form was given; name the files that the experts sent back")
+    forms = [_read(Path(path), instrument) for path in paths]
+    return forms, [fault for form in forms for fault in form.faults]
 
 
 def _read(path: Path, instrument: Instrument) -> _Form:
     if not path.exists():
         raise FileNotFoundError(f"{path}: there is no such file")
     form = _Form(file=path.name)
+    if path.name.startswith("~$"):
+        form.faults.append(
+            f"{path.name}: Excel keeps this beside a file that is open, and removes it; close the file and run again"
+        )
+        return form
     if path.suffix.lower() != ".xlsx":
         form.faults.append(f"{path.name}: a rating form is an Excel workbook (.xlsx); ask the expert to save it as one")
         return form
@@ -90,6 +142,7 @@ def _read(path: Path, instrument: Instrument) -> _Form:
     if form.faults:
         return form
     _read_you(path, form)
+    _read_frame(path, form, instrument)
     _read_items(path, form, instrument)
     _read_coverage(path, form, instrument)
     if not form.faults and not any(form.ratings[name] for name in ASPECTS):
@@ -192,7 +245,7 @@ def _choice(
     row, text = given
     labels = _unlabelled(of)
     if text not in labels:
-        allowed = ", ".join(dict.fromkeys(labels))
+        allowed = ", ".join(of(form.words).values())
         form.fault("you", row, table.names[at["answer"]], f"{shown(text)} is not in the list; choose one of {allowed}")
     return labels.get(text)
 
@@ -211,6 +264,8 @@ def _read_items(path: Path, form: _Form, instrument: Instrument) -> None:
     language, seen = form.stamp["language"], set[str]()
     for n, number in enumerate(table.rows):
         row, name = int(number), _tidy(table.columns[at["id"]][n])
+        if _PART_ROW.fullmatch(name):
+            continue
         if not name:
             form.fault(
                 "items", row, table.names[at["id"]], "the id is missing; take a fresh form, its cells are locked"
@@ -242,6 +297,32 @@ def _read_items(path: Path, form: _Form, instrument: Instrument) -> None:
             _rating(form, "items", row, table.names[at[aspect]], table.columns[at[aspect]][n], aspect, name)
         if comment := _tidy(table.columns[at["comment"]][n], lines=True):
             form.texts["comment"].append((name, comment))
+
+
+def _read_frame(path: Path, form: _Form, instrument: Instrument) -> None:
+    found = _sheet(path, form, "frame", "frame", ("id", "frame", "frame_text", "clarity", "missing"))
+    if found is None:
+        return
+    table, at = found
+    known, seen = frame_texts(instrument, form.stamp["language"]), set[str]()
+    for n, number in enumerate(table.rows):
+        row, name = int(number), _tidy(table.columns[at["id"]][n])
+        same = _tidy(table.columns[at["frame_text"]][n]) == _tidy(known.get(name, ""))
+        if name in seen or (not same and form.stamp["digest"] == instrument.digest):
+            form.fault(
+                "frame",
+                row,
+                table.names[at["frame_text"]],
+                f"{shown(name)} stands twice, or its text is not that of the definition; take a fresh form",
+            )
+            continue
+        seen.add(name)
+        if not same:
+            form.gone.append(name)
+            continue
+        _rating(form, "frame", row, table.names[at["clarity"]], table.columns[at["clarity"]][n], "frame", name)
+        if text := _tidy(table.columns[at["missing"]][n], lines=True):
+            form.texts["missing"].append((name, text))
 
 
 def _read_coverage(path: Path, form: _Form, instrument: Instrument) -> None:
@@ -282,7 +363,7 @@ def _tidy(text: str | None, *, lines: bool = False) -> str:
 
 
 def _across(forms: Sequence[_Form]) -> list[str]:
-    """Return what is wrong between files: codes used twice, rounds mixed, different items asked."""
+    """Return what is wrong between the files of a round: codes used twice, different items asked."""
     faults = []
     first: dict[str, _Form] = {}
     for form in forms:
@@ -293,14 +374,8 @@ def _across(forms: Sequence[_Form]) -> list[str]:
         if other is not form:
             faults.append(
                 f"{form.file}:{form.words.sheets['you']}:{form.code_row}: the code {shown(form.expert)} is that of "
-                f"{other.file} too; keep the later file, or correct the code"
+                f"{other.file} too; if both are of the same expert, keep the later file; if not, correct the code"
             )
-    rounds = sorted({form.stamp["round"] for form in forms if form.stamp.get("round")})
-    if len(rounds) > 1:
-        listed = "; ".join(
-            f"round {n}: {', '.join(f.file for f in forms if f.stamp.get('round') == n)}" for n in rounds
-        )
-        faults.append(f"the files are of several rounds ({listed}); read each round by itself")
     by_digest: dict[str, _Form] = {}
     for form in (each for each in forms if not each.faults):
         alike = by_digest.setdefault(form.stamp["digest"], form)
@@ -313,6 +388,7 @@ def _across(forms: Sequence[_Form]) -> list[str]:
 
 
 def _ratings(forms: Sequence[_Form], instrument: Instrument) -> PanelRatings:
+    forms = sorted(forms, key=lambda each: each.expert)
     asked = {name for form in forms for name in form.asked}
     items = [name for name in instrument.items.ids if name in asked]
     changed = tuple(name for name in instrument.items.ids if any(name in form.changed for form in forms))
@@ -338,6 +414,7 @@ def _ratings(forms: Sequence[_Form], instrument: Instrument) -> PanelRatings:
         relevance=table("relevance", items),
         clarity=table("clarity", items),
         coverage=table("coverage", coverage),
+        frame=table("frame", list(frame_texts(instrument, instrument.languages[0]))),
         comments=_unlinked(forms, "comment", ("item", "comment"), instrument),
         suggestions=_unlinked(forms, "missing", ("part", "suggestion"), instrument),
         changed=changed,
@@ -347,7 +424,8 @@ def _ratings(forms: Sequence[_Form], instrument: Instrument) -> PanelRatings:
 
 def _unlinked(forms: Sequence[_Form], what: str, columns: tuple[str, str], instrument: Instrument) -> pd.DataFrame:
     """Return what experts wrote, without the expert, each item's texts in an order that hangs on nothing but themselves."""
-    order = {name: place for place, name in enumerate((*instrument.items.ids, *instrument.subscales.ids, WHOLE))}
+    frame = frame_texts(instrument, instrument.languages[0])
+    order = {name: n for n, name in enumerate((*frame, *instrument.items.ids, *instrument.subscales.ids, WHOLE))}
     texts = [pair for form in forms for pair in form.texts[what]]
     texts.sort(key=lambda pair: (order[pair[0]], hashlib.sha256("\0".join(pair).encode()).hexdigest()))
     return pd.DataFrame(texts, columns=list(columns), dtype="object")

@@ -21,6 +21,7 @@ class Words:
     you: dict[str, str]
     perspectives: dict[str, str]
     answers: dict[str, str]
+    frame: dict[str, str]
     whole: dict[str, str]
     entry: dict[str, str]
 

@@ -77,13 +77,13 @@ def compare(survey: Survey, finding: Finding, losses: Sequence[Loss]) -> tuple[A
     for aspect in ASPECTS:
         stated = tuple(loss for loss in losses if loss.aspect == aspect)
         found = tuple(difference for difference in differences if difference.aspect == aspect)
-        unexcused = tuple(each for each in found if not any(_excuses(loss, each) for loss in stated))
+        unexcused = tuple(each for each in found if not any(excuses(loss, each) for loss in stated))
         verdict: Verdict = "same"
         if unexcused:
             verdict = "DIFFERENT"
         elif stated:
             verdict = "stated loss"
-            idle = [loss for loss in stated if not any(_excuses(loss, each) for each in found)]
+            idle = [loss for loss in stated if not any(excuses(loss, each) for each in found)]
             if idle and _is_asked(survey, aspect):
                 verdict = "DIFFERENT"
                 unexcused = tuple(_wrong(aspect, "stated loss", loss.what, "nothing of it is lost") for loss in idle)
@@ -93,7 +93,8 @@ def compare(survey: Survey, finding: Finding, losses: Sequence[Loss]) -> tuple[A
     return tuple(verdicts)
 
 
-def _excuses(loss: Loss, difference: Difference) -> bool:
+def excuses(loss: Loss, difference: Difference) -> bool:
+    """Return whether a stated loss is about a difference."""
     return difference.id in loss.where if loss.where else difference.absent
 
 

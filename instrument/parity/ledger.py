@@ -9,11 +9,32 @@ from importlib import import_module
 import pandas as pd
 
 from instrument.definition import Instrument
-from instrument.parity.compare import AspectVerdict, Finding, compare
+from instrument.files import spreadsheet_safe
+from instrument.parity.compare import AspectVerdict, Finding, compare, excuses
 from instrument.platforms import PLATFORMS, Platform
 from instrument.survey import ASPECTS, Survey, build_survey
 
 _TOLD = 60  # differences that are printed; the ledger file has all
+_COLUMNS = (
+    "platform",
+    "variant",
+    "survey",
+    "read_by",
+    "aspect",
+    "verdict",
+    "where",
+    "in_definition",
+    "in_file",
+    "stated_loss",
+)
+# What each mark in the printed table means.
+_MARKS = {
+    "same": ("same", "read back as it stands in the definition"),
+    "stated loss": ("loss", "stated below"),
+    "not asked": ("–", "nothing of this kind to lose"),
+    "not read": ("?", "not read here, see below"),
+    "DIFFERENT": ("DIFFERENT", "a fault, see below"),
+}
 # Parts of the file name by which a platform's several files are told apart: each is compared on its own.
 _VARIANTS: Mapping[str, tuple[str, ...]] = {"fhir": ("r4", "r5")}
 
@@ -48,7 +69,7 @@ def parity_ledger(
     surveys: Sequence[Survey],
     *,
     platforms: Sequence[str] = (),
-    progress: Callable[[Iterable[Survey]], Iterable[Survey]] = iter,
+    progress: Callable[[Iterable[tuple[Survey, Platform]]], Iterable[tuple[Survey, Platform]]] = iter,
 ) -> list[ParityEntry]:
     """Write every survey for every platform, read it back, and compare.
 
@@ -58,7 +79,7 @@ def parity_ledger(
     platforms : sequence of str
         Default: all.
     progress : callable, optional
-        Wraps the surveys to show how far it is (`tqdm`).
+        Wraps the list of surveys and platforms to show how far it is (`tqdm`); all of PWIQ takes about a minute.
 
     Returns
     -------
@@ -73,7 +94,8 @@ def parity_ledger(
     if unknown:
         raise ValueError(f"{', '.join(unknown)}: no such platform; known are {', '.join(PLATFORMS)}")
     chosen = [PLATFORMS[name] for name in platforms or PLATFORMS]
-    return [entry for survey in progress(surveys) for platform in chosen for entry in parity_of(survey, platform)]
+    pairs = [(survey, platform) for survey in surveys for platform in chosen]
+    return [entry for survey, platform in progress(pairs) for entry in parity_of(survey, platform)]
 
 
 def parity_of(survey: Survey, platform: Platform, *, original: Survey | None = None) -> Iterator[ParityEntry]:
@@ -119,37 +141,41 @@ def ledger_frame(entries: Sequence[ParityEntry]) -> pd.DataFrame:
 
 
 def ledger_rows(entries: Sequence[ParityEntry]) -> pd.DataFrame:
-    """Return the whole ledger: a row for each platform, survey and aspect, with what is lost or different."""
-    rows = []
-    for entry in entries:
-        head = {"platform": entry.platform, "variant": entry.variant, "survey": entry.survey, "read_by": entry.read_by}
-        if entry.unread:
-            rows.append(head | {"aspect": "", "verdict": "not read", "stated_loss": "", "differences": entry.unread})
-        rows += [
-            head
-            | {
-                "aspect": verdict.aspect,
-                "verdict": verdict.verdict,
-                "stated_loss": " ".join(loss.what for loss in verdict.stated),
-                "differences": "; ".join(map(str, verdict.differences)),
-            }
-            for verdict in entry.verdicts
-        ]
-    return pd.DataFrame(rows)
+    """Return the whole ledger, a row a difference: what stands in the definition, what in the file, and what excuses it.
+
+    An aspect of a platform and survey in which nothing differs has one row, with these cells empty.
+    """
+    return spreadsheet_safe(pd.DataFrame([row for entry in entries for row in _rows(entry)], columns=list(_COLUMNS)))
+
+
+def _rows(entry: ParityEntry) -> Iterator[tuple[str, ...]]:
+    head = (entry.platform, entry.variant, entry.survey, entry.read_by)
+    if entry.unread:
+        yield (*head, "", "not read", entry.unread, "", "", "")
+    for verdict in entry.verdicts:
+        aspect = (*head, verdict.aspect, verdict.verdict)
+        for each in verdict.differences:
+            stated = next((loss.what for loss in verdict.stated if excuses(loss, each)), "")
+            yield (*aspect, each.where, each.asked, each.found, stated)
+        if not verdict.differences:
+            yield (*aspect, "", "", "", " ".join(loss.what for loss in verdict.stated))
 
 
 def ledger_text(entries: Sequence[ParityEntry]) -> str:
     """Return the ledger as people read it: a table of marks, then what is lost, what differs, and who read it."""
-    marks = {"same": "same", "stated loss": "loss", "not asked": "–", "not read": "?", "DIFFERENT": "DIFFERENT"}
     frame = ledger_frame(entries)
+    seen = {verdict for name in frame.columns for verdict in frame[name]}
+    marks = {verdict: mark for verdict, (mark, _) in _MARKS.items()}
+    meant = [f"{mark}: {meaning}" for verdict, (mark, meaning) in _MARKS.items() if verdict in seen]
     titles = {name: name.replace("_", " ") for name in frame.columns}
     table = frame.replace(marks).rename(columns=titles)
     lines = [
-        f"{len({entry.survey for entry in entries})} surveys, each written for every platform, read back, and compared:",
+        f"Surveys: {len({entry.survey for entry in entries})}, each written for the platforms below, read back, and compared:",
         "",
         table.rename_axis(None).to_string(),
         "",
-        "same: read back as it stands in the definition; loss: stated below; –: nothing of this kind to lose.",
+        f"{'; '.join(meant)}.",
+        *_what_off_scale_means(entries),
     ]
     unread = dict.fromkeys(f"{entry.platform}: {entry.unread}" for entry in entries if entry.unread)
     stated = dict.fromkeys(
@@ -171,7 +197,17 @@ def ledger_text(entries: Sequence[ParityEntry]) -> str:
         more = len(different) - _TOLD
         lines += ["", "What is DIFFERENT:", *different[:_TOLD], *([f"  … and {more} more"] if more > 0 else [])]
     lines += ["", *unread] if unread else []
-    readers = dict.fromkeys(f"  {entry.platform}: {entry.read_by}" for entry in entries)
-    lines += ["", "Read by:", *readers]
-    proofs = dict.fromkeys(f"  {name}: {PLATFORMS[name].proof}" for name in {entry.platform: None for entry in entries})
-    return "\n".join([*lines, "", "Tried with:", *proofs])
+    read_by = {entry.platform: entry.read_by for entry in entries}
+    readers = [f"  {name}: {by}. The file itself: {PLATFORMS[name].proof}." for name, by in read_by.items()]
+    return "\n".join([*lines, "", "Read by:", *readers])
+
+
+def _what_off_scale_means(entries: Sequence[ParityEntry]) -> Iterator[str]:
+    """Yield what a loss of the aspect off_scale does to scores, where every answer is still asked."""
+    lost = [each for entry in entries for each in entry.verdicts if each.aspect == "off_scale" and each.stated]
+    if lost and not any("answer" in each.where for verdict in lost for each in verdict.differences):
+        yield (
+            'off scale, loss: answers such as "don\'t know" are asked, with their own code or label; only the mark is lost '
+            "that they are no points of the scale. Scores made by pwiq leave them out all the same; the platform's own "
+            "charts and means may not."
+        )

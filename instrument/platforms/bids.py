@@ -94,7 +94,8 @@ def _column(variable: Variable, survey: Survey, language: str) -> dict[str, Any]
             "Units": _units(variable.rule.rule),
             "Derivative": True,
         }
-    told: dict[str, Any] = {"Description": variable.label(language)}
+    label = variable.label(language)
+    told: dict[str, Any] = {"Description": label} if label else {}
     asked = variable.asked
     if asked is not None and asked.role == "item":
         item = survey.instrument.items[asked.id]

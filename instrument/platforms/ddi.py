@@ -131,7 +131,8 @@ def _variable(described: ElementTree.Element, variable: Variable, survey: Survey
         var.set("nature", variable.measure)
     var.set("representationType", kind)
     for language in survey.languages:
-        _add(var, "labl", variable.label(language), language=language)
+        if label := variable.label(language):
+            _add(var, "labl", label, language=language)
     if asked is not None:
         domain = "multiple" if variable.choice is not None else "category" if variable.choices else "text"
         question = _add(var, "qstn", seqNo=str(place), responseDomainType=domain)

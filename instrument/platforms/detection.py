@@ -15,9 +15,10 @@ from instrument.platforms import (
     qualtrics_answers,
     redcap_answers,
     spss_answers,
+    sqlite_answers,
     xforms_answers,
 )
-from instrument.platforms.answers import LIKELY, Evidence, known_columns
+from instrument.platforms.answers import CERTAIN, LIKELY, Evidence, known_columns
 from instrument.platforms.personal import without_personal
 from instrument.responses import ResponseError
 from instrument.tables import RawTable, read_table
@@ -79,11 +80,18 @@ def open_table(path: Path, instrument: Instrument, *, file: str) -> RawTable:
     known = {*instrument.items.ids, *(text for item in instrument.items for text in item.text.values())}
     if path.suffix.lower() == ".zip":
         return xforms_answers.table_of_zip(path, file=file, known=known)
+    if path.suffix.lower() in sqlite_answers.ENDINGS:
+        return sqlite_answers.read_table(path, file=file)
     return read_table(path, file=file, known=known)
 
 
 def as_canonical(
-    table: RawTable, instrument: Instrument, *, platform: str = "auto", language: str | None = None
+    table: RawTable,
+    instrument: Instrument,
+    *,
+    platform: str = "auto",
+    language: str | None = None,
+    marks: RawTable | None = None,
 ) -> RawTable:
     """Return the answers of a file under canonical column names, whatever platform it comes from.
 
@@ -95,15 +103,19 @@ def as_canonical(
         One of `PLATFORMS`, or "auto": by evidence. Only the strongest evidence counts.
     language : str, optional
         The language of headings and labels. Default: any of the definition.
+    marks : RawTable, optional
+        The file as it is, where `table` has other headings (a mapping): the platform is found by its marks.
 
     Raises
     ------
     ResponseError
-        If the strongest evidence speaks for two platforms.
+        If the strongest evidence speaks for two platforms; if `platform` is one of which the file shows nothing, and
+        another is certain.
     """
-    found = [each for reader in _READERS.values() if (each := reader.evidence(table, instrument))]
+    seen = table if marks is None else marks
+    found = [each for reader in _READERS.values() if (each := reader.evidence(seen, instrument))]
     if platform == "auto":
-        chosen = _strongest([*found, *_canonical_evidence(table, instrument)], table)
+        chosen = _strongest([*found, *_canonical_evidence(seen, instrument)], table)
     else:
         chosen = next((each for each in found if each.platform == platform), _told(platform))
     if chosen is None or chosen.platform == CANONICAL:
@@ -115,6 +127,7 @@ def as_canonical(
             )
         return without_personal(replace(table, platform=CANONICAL), _known(instrument))
     _require_kind(table, chosen.platform)
+    _require_no_other(table, chosen.platform, found)
     reader = next(reader for names, reader in _READERS.items() if chosen.platform in names)
     read = reader.canonical(table, instrument, language=language)
     why = "; ".join(chosen.reasons)
@@ -136,6 +149,21 @@ def _require_kind(table: RawTable, platform: str) -> None:
     raise ResponseError(
         [f"{table.file}: the file holds {holds}, which {title(platform)} cannot be; leave platform (--platform) out"]
     )
+
+
+def _require_no_other(table: RawTable, platform: str, found: Sequence[Evidence]) -> None:
+    """Refuse a platform that was said where nothing speaks for it and another is certain; ids as names are always read."""
+    reader = next((names for names in _READERS if platform in names), ())
+    if platform == CANONICAL or any(each.platform in reader for each in found):
+        return
+    for each in found:
+        if each.strength == CERTAIN:
+            raise ResponseError(
+                [
+                    f"{table.file}: {title(platform)} was said, but the file is {title(each.platform)} "
+                    f"({'; '.join(each.reasons)}) and nothing in it shows the other; leave platform (--platform) out"
+                ]
+            )
 
 
 def _told(platform: str) -> Evidence:

@@ -23,6 +23,7 @@ from typing import Any, Literal
 
 from instrument.definition import Text
 from instrument.formulas.fhirpath import calculations
+from instrument.platforms.statements import page_statements
 from instrument.survey import Asked, Choice, Loss, Page, Survey
 
 __all__ = ["losses", "write"]
@@ -210,8 +211,8 @@ def _page(page: Page, survey: Survey, release: Release) -> Json:
     items = [_question(question, forms, survey, release) for question in page.questions]
     if page.matrix:
         items = [_table(f"{page.id}-table", items)]
-    if page.kind == "items" and survey.instrument.rule:
-        items.insert(0, _display(f"text-rule-{page.id}", survey.instrument.rule, survey))
+    for _, text in page_statements(survey, page):
+        items.insert(0, _display(f"text-rule-{page.id}", text, survey))
     return {
         "linkId": page.id,
         **({"prefix": page.number} if page.number else {}),

@@ -108,8 +108,10 @@ class _Reading:
 
     def read(self) -> RawTable:
         responses = self._responses()
+        ids = [each.meta.get("response", "") for each in responses]
         table = replace(
             self.table,
+            counted=("response",) if all(each.isdigit() for each in ids) else (),  # as some servers count
             rows=np.array([each.row for each in responses], dtype=np.int64),
             documents=(),
             names=(),

@@ -107,16 +107,16 @@ def _has_equal_labels(question: Asked, languages: Sequence[str]) -> bool:
 
 
 _CONSTANTS = (
-    "a Google Form cannot store a fixed value with an answer: version, form and wave stand in its description only; say "
-    "--form when the answers of a form of one kind of respondent are read, and keep the waves in files of their own"
+    "A Google Form cannot store a fixed value with an answer: version, form and wave stand in its description only; say "
+    "--form when the answers of a form of one kind of respondent are read, and keep the waves in files of their own."
 )
-_OFF_SCALE = "answers beside the scale are answers like the others; Google's own charts count them, our scores do not"
+_OFF_SCALE = "Answers beside the scale are answers like the others; Google's own charts count them, our scores do not."
 _EQUAL_LABELS = (
-    "a Google Form stores labels, and these questions have two answers with the same label: {questions}; "
-    "Google refuses such a question"
+    "A Google Form stores labels, and these questions have two answers with the same label: {questions}; "
+    "Google refuses such a question."
 )
-_REQUIRED = "a grid requires an answer in all of its rows or in none, so these rows are not required: {required}"
-_SCORES = "no scores: a Google Form calculates nothing; score the answers"
+_REQUIRED = "A grid requires an answer in all of its rows or in none, so these rows are not required: {required}."
+_SCORES = "No scores: a Google Form calculates nothing; score the answers."
 
 _SCRIPT = """\
 // {stamp}

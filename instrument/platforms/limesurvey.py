@@ -18,6 +18,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from instrument.definition import Text
 from instrument.formulas.limesurvey import calculations
+from instrument.platforms.statements import page_statements
 from instrument.survey import Asked, Choice, Loss, Page, Survey
 
 # The leading columns that LimeSurvey's own export writes, and the one attribute that is used.
@@ -200,8 +201,8 @@ class _Content:
             yield self._row("G", str(number), page.id, relevance=shown)
             if number == 1:
                 yield from self._opening()
-            if page.kind == "items" and self.survey.instrument.rule:
-                yield self._statement(f"textrule{number}", self.survey.instrument.rule)
+            for _, text in page_statements(self.survey, page):
+                yield self._statement(f"textrule{number}", text)
             if page.matrix:
                 yield from self._array(page, shown)
             else:
@@ -218,8 +219,7 @@ class _Content:
 
     def _array(self, page: Page, shown: str) -> Iterator[Row]:
         required = all(asked.required for asked in page.questions)
-        number = page.number.replace("/", "&#47;")  # "3/11" is a date to spreadsheets
-        yield self._row("Q", "F", page.id, text=number, relevance=shown, mandatory=required)
+        yield self._row("Q", "F", page.id, text=page.number, relevance=shown, mandatory=required)
         for asked in page.questions:
             relevance = _shown_to(asked.forms, self.survey)
             yield self._row("SQ", "", asked.id, text=_html(asked.text[self.language]), relevance=relevance)
@@ -246,7 +246,7 @@ class _Content:
                 yield self._row("SQ", "", choice.code, text=text)
 
     def _scores(self) -> Iterator[Row]:
-        made = calculations(self.survey.instrument, self.survey.forms, names=_names(self.survey))
+        made = calculations(self.survey.instrument, self.survey.forms, names=names_in_expressions(self.survey))
         for rule in self.survey.scores:
             yield self._equation(rule.export, f"{{{made[rule.export]}}}", rule.title[self.language])
 
@@ -278,8 +278,16 @@ class _Content:
         return next(each for each in (name, *(f"{name}x{n}" for n in range(2, 1000))) if each not in self.taken)
 
 
-def _names(survey: Survey) -> Mapping[str, str]:
-    """Return item → its name in expressions, for those that stand in an array."""
+def names_in_expressions(survey: Survey) -> Mapping[str, str]:
+    """Return item → its name in expressions, for those that stand in an array.
+
+    Examples
+    --------
+    >>> from instrument import read_instrument
+    >>> from instrument.survey import build_survey
+    >>> names_in_expressions(build_survey(read_instrument("pwiq")))["roleaf"]
+    'pagerole_roleaf'
+    """
     return {asked.id: f"{page.id}_{asked.id}" for page in survey.pages if page.matrix for asked in page.questions}
 
 

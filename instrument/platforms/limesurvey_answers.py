@@ -21,7 +21,7 @@ import numpy as np
 from instrument.definition import Instrument
 from instrument.past_versions import stamped
 from instrument.platforms.answers import CERTAIN, LIKELY, Evidence, assembled, headings, plain
-from instrument.platforms.recognised import Found, Gathered, Names, bare, day, filled
+from instrument.platforms.recognised import Found, Gathered, Names, bare, day, filled, form_ids
 from instrument.tables import Column, Fault, RawTable, shown
 
 PLATFORM = "limesurvey"
@@ -45,6 +45,7 @@ _IN_BRACKETS = re.compile(r"(.*?)\[([^\[\]]+)\]", re.DOTALL)
 _SUBQUESTION = re.compile(r"(.*?) ?\[(.*)\]", re.DOTALL)
 _PLACE = re.compile(r"A(?:O0*)?([1-9][0-9]*)")
 _CONSTANTS = ("version", "definition")  # hidden equations of our surveys
+_WAVE = re.compile(r"[1-9][0-9]{0,2}")
 _CUT = ".."
 _SHORTEST = 3  # letters of a text before it was cut
 
@@ -114,17 +115,26 @@ class _Export:
         }
 
     def read(self) -> RawTable:
-        for header, column in zip(self.table.names, self.table.columns, strict=True):
-            self._take(header, column)
+        columns = list(zip(self.table.names, self.table.columns, strict=True))
+        self.asked = [
+            () if _own(name) else self._constant(name, column) or self._asks(name) for name, column in columns
+        ]
+        self._decide()
+        for found, (header, column) in zip(self.asked, columns, strict=True):
+            self._take(found, header, column)
         if self.masked:
             self.remarks.append(
                 (
                     "(masked cells)",
-                    f"{self.masked} cells began with '= as LimeSurvey masks formulas; the apostrophe was removed",
+                    f"{self.masked} cells began with '= as LimeSurvey masks formulas; they were read without the apostrophe",
                 )
             )
         return assembled(
-            replace(self.table, remarks=(*self.table.remarks, *self.remarks)),
+            replace(
+                self.table,
+                remarks=(*self.table.remarks, *self.remarks),
+                counted=("response",) if self.gathered.has("response") else (),
+            ),
             self.gathered.finish(),
             platform=PLATFORM,
             left_out=self.gathered.left_out,
@@ -133,7 +143,46 @@ class _Export:
 
     # Columns
 
-    def _take(self, header: str, column: Column) -> None:
+    def _decide(self) -> None:
+        """Decide between questions that begin as a cut heading does, where one alone can be meant.
+
+        It is asked by the forms of the file, no other column is it, and, where the certain columns stand in the
+        order of the questionnaire, it lies between its neighbours.
+        """
+        order = [*self.instrument.questions.ids, *self.instrument.items.ids]
+        forms = self._forms()
+        place = {name: at for at, name in enumerate(self.instrument.items.ids)}
+        certain = {found[0].name for found in self.asked if len(found) == 1}
+        places = [place.get(found[0].name, -1) if len(found) == 1 else -1 for found in self.asked]
+        known = [at for at in places if at >= 0]
+        for at, found in enumerate(self.asked):
+            if len(found) < 2 or not _is_cut(self.table.names[at]):
+                continue
+            left = [each for each in found if each.name in order and each.name not in certain]
+            left = [each for each in left if forms & set(self._forms_of(each.name))]
+            if known == sorted(known):
+                before = max((each for each in places[:at] if each >= 0), default=-1)
+                after = min((each for each in places[at + 1 :] if each >= 0), default=len(place))
+                left = [each for each in left if before < place.get(each.name, before + 1) < max(after, before + 2)]
+            if len(left) == 1:
+                self.asked[at] = (left[0],)
+
+    def _forms(self) -> set[str]:
+        """Return the forms of the file: those that it says, else those that ask every question it certainly has."""
+        for found, column in zip(self.asked, self.table.columns, strict=True):
+            if [each.name for each in found] == ["form"]:
+                said = set(form_ids(column, self.instrument).texts) & set(self.instrument.forms.ids)
+                if said:
+                    return said
+        certain = {found[0].name for found in self.asked if len(found) == 1} & set(self.instrument.items.ids)
+        return {form for form in self.instrument.forms.ids if certain <= set(self.instrument.asked_by(form))}
+
+    def _forms_of(self, name: str) -> tuple[str, ...]:
+        if name in self.instrument.items.ids:
+            return self.instrument.items[name].forms
+        return self.instrument.questions[name].forms
+
+    def _take(self, found: Sequence[Found], header: str, column: Column) -> None:
         if kind := _own(header):
             self._of_limesurvey(kind, header, column)
             return
@@ -141,11 +190,14 @@ class _Export:
             why = "an equation (perhaps a score) whose name full headings do not tell; export question codes to compare it"
             self.gathered.drop(header, column, why)
             return
-        found = self._constant(header, column) or self._asks(header)
         if len(found) > 1:
             names = ", ".join(each.name for each in found)
             self.gathered.faults.append(
-                Fault(1, header, f"this heading fits {names}; export with question codes as headings, or rename it")
+                Fault(
+                    1,
+                    header,
+                    f"this heading fits {names}; take 'question code' as headings when exporting, or rename it",
+                )
             )
         elif not found:
             self._unknown(header, column)
@@ -160,11 +212,14 @@ class _Export:
 
     def _constant(self, header: str, column: Column) -> tuple[Found, ...]:
         """Return what a hidden equation holds whose full heading is its own value: the form, the version, the stamp."""
-        if set(column.texts) != {header}:
+        if len(column.texts) != 1 or not _begins_so(column.texts[0], header):
             return ()
-        if header in self.instrument.forms.ids:
+        text = column.texts[0]
+        if text in self.instrument.forms.ids:
             return (Found(name="form", how="text"),)
-        questionnaire, version = stamped(header)
+        questionnaire, version = stamped(text)
+        if not version and _WAVE.fullmatch(text) and any(stamped(name)[1] for name in self.table.names):
+            return (Found(name="wave", how="text"),)
         return (Found(name="definition" if questionnaire else "version", how="text"),) if version else ()
 
     def _unknown(self, header: str, column: Column) -> None:
@@ -300,6 +355,16 @@ class _Export:
         masked = np.array([text.startswith("'=") for text in column.texts] + [False])
         self.masked += int(masked[column.position].sum())
         return column.change(lambda text: text[1:] if text.startswith("'=") else text)
+
+
+def _is_cut(header: str) -> bool:
+    """Whether LimeSurvey has cut the heading, or the text in its square brackets: ``[How new peer workers are .. ]``."""
+    return header.strip().removesuffix("]").rstrip().endswith(_CUT)
+
+
+def _begins_so(text: str, header: str) -> bool:
+    """Whether a heading is this text, whole or as LimeSurvey cuts it."""
+    return header == text or (_is_cut(header) and text.startswith(header.strip().removesuffix(_CUT).rstrip()))
 
 
 def _yes_no(text: str) -> str | None:

@@ -182,7 +182,7 @@ def _options(survey: Survey, title: str) -> Json:
         "SkinType": "templated",
         "Skin": {"brandingId": None, "templateId": "*base", "overrides": None},
         "NewScoring": 1,
-        "AnonymizeResponse": "No",
+        "AnonymizeResponse": "Yes",  # no address of the computer, no place, no contact is kept
         "SurveyMetaDescription": survey.stamp,
         "SurveyLanguage": qualtrics_language(survey.languages[0]),
         "AvailableLanguages": {qualtrics_language(language): [] for language in survey.languages},
@@ -370,8 +370,8 @@ def _losses(survey: Survey) -> Iterator[Loss]:
 
 
 _FORM_CODES = (
-    "a recode value is a number: an export with numeric values gives the question form as {numbers}; an export with "
-    "choice texts gives the form's letter"
+    "A recode value is a number: an export with numeric values gives the question form as {numbers}; an export with "
+    "choice texts gives the form's letter."
 )
-_REQUIRED = "a matrix forces all of its rows or none, so these rows are not forced: {required}"
-_SCORES = "no scores: Qualtrics' scoring cannot leave out answers or count the valid ones; score the export"
+_REQUIRED = "A matrix forces all of its rows or none, so these rows are not forced: {required}."
+_SCORES = "No scores: Qualtrics' scoring cannot leave out answers or count the valid ones; score the export."

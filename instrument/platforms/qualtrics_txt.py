@@ -128,25 +128,25 @@ def _losses(survey: Survey) -> Iterator[Loss]:
         yield Loss(aspect="scores", what=_SCORES)
 
 
-_TITLE = "the format has no title: Qualtrics asks for the name of the project when the file is imported"
+_TITLE = "The format has no title: Qualtrics asks for the name of the project when the file is imported."
 _LANGUAGES = (
-    "a text file holds one language, so there is one for each ({languages}): import each as a project of its own; "
+    "A text file holds one language, so there is one for each ({languages}): import each as a project of its own; "
     "or import the first, add the other languages under Survey > Translations, download the translation file that "
     "Qualtrics offers there and fill it in from the other text file (its rows bear ids that Qualtrics gives at import, "
-    "which no file written beforehand can know)"
+    "which no file written beforehand can know)."
 )
 _BRANCHING = (
-    "the format knows no logic: everyone would be asked everything; export one file for each form ({forms}), or add "
-    "display logic on the first question by hand for the questions of some forms only ({listed})"
+    "The format knows no logic: everyone would be asked everything; export one file for each form ({forms}), or add "
+    "display logic on the first question by hand for the questions of some forms only ({listed})."
 )
-_FORM_CODES = "a recode value is a number: the question form is exported as {numbers}"
-_REQUIRED = "the format cannot force an answer: after the import, set it on {required}"
+_FORM_CODES = "A recode value is a number: the question form is exported as {numbers}."
+_REQUIRED = "The format cannot force an answer: after the import, set it on {required}."
 _OFF_SCALE = (
-    "answers beside the scale keep their codes, but Qualtrics' own reports count them as points of the scale, and where "
-    "several answers may be ticked they can be ticked beside the others, until both are set by hand"
+    "Answers beside the scale keep their codes, but Qualtrics' own reports count them as points of the scale, and where "
+    "several answers may be ticked they can be ticked beside the others, until both are set by hand."
 )
 _LAYOUT = (
-    "the format cannot name the rows of a matrix, so each is a question of its own with its choices side by side, "
-    "and the export has a column for each under its id"
+    "The format cannot name the rows of a matrix, so each is a question of its own with its choices side by side, "
+    "and the export has a column for each under its id."
 )
-_SCORES = "no scores: Qualtrics' scoring cannot leave out answers or count the valid ones; score the export"
+_SCORES = "No scores: Qualtrics' scoring cannot leave out answers or count the valid ones; score the export."

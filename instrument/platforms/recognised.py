@@ -277,8 +277,10 @@ class Gathered:
                 )
             else:
                 column = _merged(column, more)
-        notes = () if len(columns) == 1 else (f"from {len(columns)} columns, never both filled: {', '.join(heads)}",)
-        return header, column, notes
+        same = "of this heading, " if len(set(heads)) == 1 else ""
+        named = "" if same else f": {', '.join(heads)}"
+        notes = () if len(columns) == 1 else (f"from {len(columns)} columns {same}never both filled{named}",)
+        return header, column, tuple(note.replace("columns never", "columns, never") for note in notes)
 
     def _joined(self, question: str, header: str, column: Column) -> list[Taken]:
         """Return the columns of a question whose answers stand in one cell."""

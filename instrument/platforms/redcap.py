@@ -4,10 +4,10 @@ Not import-tested on REDCap: the file keeps to the published rules of its column
 annotation", "Matrix of fields") and is read back by other readers.
 
 What stands where: one instrument (form), named like the file; first the record id; then what is the same for everyone
-(`version`, `form`, `wave`) in hidden fields; `text_banner`, `text_instructions` and a `text_rule_…` above each page of
-items; a field for each question, named by its id; last the scores as calculated fields that respondents do not see. Each
-page starts with a section header: REDCap's page break, if "one section per page" is chosen in the survey settings.
-No id has an underscore, so no other name can clash with one.
+(`version`, `form`, `wave`) in hidden fields; `text_banner`, `text_instructions`, and `text_rule` above the first items; a
+field for each question, named by its id; last the scores as calculated fields that respondents do not see. Each page
+starts with a section header: REDCap's page break, if "one section per page" is chosen in the survey settings. Pages of
+items have their number there, the others a blank. No id has an underscore, so no other name can clash with one.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from instrument.formulas.redcap import calculations
-from instrument.platforms.statements import RULE, STAMP, opening_statements
+from instrument.platforms.statements import STAMP, opening_statements, page_statements
 from instrument.survey import Asked, Loss, Page, Survey
 
 COLUMNS = (
@@ -60,6 +60,8 @@ _ENTITIES = str.maketrans(
     }
 )
 _FORMULA_STARTS = ("=", "+", "-", "@")
+# A header without words: one that is empty would be no page break.
+_NO_HEADING = "&nbsp;"
 
 Row = dict[str, str]
 
@@ -158,14 +160,14 @@ def _page(page: Page, survey: Survey, *, first: bool) -> Iterator[Row]:
     language = survey.languages[0]
     rows = [_question(asked, survey, page.id if page.matrix else "") for asked in page.questions]
     forms = survey.forms_of(page)
-    # "3/11" is a date to spreadsheets.
-    header = page.number.replace("/", "&#47;") or _safe(survey.title()[language])
-    rule = survey.instrument.rule if page.kind == "items" else None
-    if rule or page.questions[0].forms != forms:
+    # Dictionaries are edited in spreadsheets, and "3/11" is a date to them.
+    header = page.number.replace("/", "&#47;") or _NO_HEADING
+    said = [(name, _safe(text[language])) for name, text in page_statements(survey, page)]
+    if not said and page.questions[0].forms != forms:
         # A header goes with its field: the field that carries it is shown whenever the page is.
-        label = _safe(rule[language]) if rule else header
-        above = {NAME: f"{RULE}_{page.id}", TYPE: "descriptive", LABEL: label, BRANCHING: _shown_to(forms, survey)}
-        rows.insert(0, above)
+        said = [(f"text_{page.id}", _NO_HEADING)]
+    shown_to = _shown_to(forms, survey)
+    rows = [{NAME: name, TYPE: "descriptive", LABEL: label, BRANCHING: shown_to} for name, label in said] + rows
     if not first:
         rows[0][HEADER] = header
     yield from rows

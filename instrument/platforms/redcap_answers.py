@@ -129,6 +129,7 @@ class _Export:
         self.instrument = names.instrument
         self.left_out: list[tuple[str, int, str]] = []
         self.remarks: list[tuple[str, str]] = []
+        self.counted: tuple[str, ...] = ()
         self.kinds = [_kind(name) for name in table.names]
         self.found = [() if kind else self._asks(name) for name, kind in zip(table.names, self.kinds, strict=True)]
         if not self.found[0] and not self.kinds[0]:
@@ -199,7 +200,7 @@ class _Export:
         keys = self._keys()
         taken = [*keys, *self.gathered.finish()]
         return assembled(
-            replace(self.table, remarks=(*self.table.remarks, *self.remarks)),
+            replace(self.table, remarks=(*self.table.remarks, *self.remarks), counted=self.counted),
             taken,
             platform=PLATFORM,
             left_out=[*self.left_out, *self.gathered.left_out],
@@ -284,8 +285,11 @@ class _Export:
                     name="response", header=record[0], column=Column.of(joined, str), notes=(note,) if parts[1:] else ()
                 )
             )
+            self.counted = ("response", "event") if event else ("response",)
             if not self.gathered.has("person"):
-                keys.append(Taken(name="person", header=record[0], column=record[1], notes=("the record",)))
+                note = f"the record number ({record[0]})"
+                keys.append(Taken(name="person", header=record[0], column=record[1], notes=(note,)))
+                self.counted += ("person",)
         keys += self._group()
         keys += self._date()
         return keys + self._wave(record, event, instance)

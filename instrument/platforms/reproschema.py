@@ -18,6 +18,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from instrument.definition import Text
+from instrument.platforms.statements import page_statements
 from instrument.survey import Asked, Choice, Loss, Page, Survey
 
 __all__ = ["losses", "write"]
@@ -150,7 +151,7 @@ def _protocol(survey: Survey) -> Json:
 def _activity(page: Page, position: int, survey: Survey) -> Json:
     instrument = survey.instrument
     preamble = [survey.banner, instrument.instructions] if position == 0 else []
-    preamble += [instrument.rule] if page.kind == "items" else []
+    preamble += [text for _, text in page_statements(survey, page)]
     constants = survey.constants if position == 0 else {}
     properties = [
         {"variableName": name, "isAbout": f"items/{name}", "isVis": False, "valueRequired": False} for name in constants

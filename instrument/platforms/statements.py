@@ -1,4 +1,4 @@
-"""What a survey says without asking: the draft banner and the instructions first, the rule before the items."""
+"""What a survey says without asking: the draft banner and the instructions first, the rule before the first items."""
 
 from __future__ import annotations
 
@@ -24,7 +24,23 @@ def opening_statements(survey: Survey) -> tuple[tuple[str, Text], ...]:
 
 
 def page_statements(survey: Survey, page: Page) -> tuple[tuple[str, Text], ...]:
-    """Return what stands above a page: the rule for answering, on the first page of items."""
-    first = next((each.id for each in survey.pages if each.kind == "items"), None)
+    """Return the name and the text of what stands above a page: the rule for answering, on the first page of items.
+
+    Where a form does not ask the first page of items, the first that it does ask has the rule too.
+
+    Examples
+    --------
+    >>> from instrument import read_instrument
+    >>> from instrument.survey import build_survey
+    >>> survey = build_survey(read_instrument("pwiq"))
+    >>> [page.id for page in survey.pages if page_statements(survey, page)]
+    ['pagerole']
+    """
     rule = survey.instrument.rule
-    return ((RULE, rule),) if rule and page.id == first else ()
+    pages = [each for each in survey.pages if each.kind == "items"]
+    if not rule or page not in pages:
+        return ()
+    if page == pages[0]:
+        return ((RULE, rule),)
+    earlier = {form for each in pages[: pages.index(page)] for form in survey.forms_of(each)}
+    return () if set(survey.forms_of(page)) <= earlier else ((f"{RULE}_{page.id}", rule),)

@@ -194,10 +194,10 @@ def _with_braces(survey: Survey, languages: Sequence[str]) -> tuple[str, ...]:
 
 _BRACES = (
     "SurveyJS would put an answer where the name of a question stands in braces; an invisible sign (U+2060) behind the "
-    "brace prevents it in the texts of {places}"
+    "brace prevents it in the texts of {places}."
 )
 _OFF_SCALE = (
-    "answers beside the scale keep their codes, but are answers like the others in SurveyJS' own charts; "
-    "the scores leave them out"
+    "Answers beside the scale keep their codes, but are answers like the others in SurveyJS' own charts; "
+    "the scores leave them out."
 )
-_REQUIRED = "a matrix requires all of its rows or none, so these rows are not required: {required}"
+_REQUIRED = "A matrix requires all of its rows or none, so these rows are not required: {required}."

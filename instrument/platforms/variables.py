@@ -60,8 +60,11 @@ class Variable:
     rule: ScoreRule | None = None
 
     def label(self, language: str) -> str:
-        """Return the text in a language, with the answer where the column is about one of several."""
-        words = _in(self.text, language)
+        """Return the text in a language, with the answer where the column is about one of several.
+
+        Empty for a key that the definition has no words for in this language.
+        """
+        words = self.text.get(language, "")
         return words if self.choice is None else f"{words} – {self.choice.label[language]}"
 
     @property
@@ -174,14 +177,17 @@ def _rule_in_words(rule: ScoreRule, instrument: Instrument, forms: Sequence[str]
 
 
 def _keys(survey: Survey) -> Iterator[Variable]:
-    books = {language: codebook(survey.instrument, language=language)["text"] for language in survey.languages}
+    english = codebook(survey.instrument)["text"]
     names = ("response", "person", *(["form"] if survey.forms else []), "wave", "version")
     for name in names:
-        words = tuple((language, str(book.get(name, "Version of the definition"))) for language, book in books.items())
+        if name in survey.instrument.questions.ids:
+            text = survey.instrument.questions[name].text
+        else:  # the codebook has words in English only
+            text = Text((("en", str(english.get(name, "Version of the definition"))),))
         forms = survey.forms if name == "form" else ()
         choices = tuple(Choice(code=form, label=survey.instrument.forms[form].title) for form in forms)
         measure: Literal["nominal", "interval", "text"] = "nominal" if forms else "text"
-        yield Variable(name=name, text=Text(words), choices=choices, measure="interval" if name == "wave" else measure)
+        yield Variable(name=name, text=text, choices=choices, measure="interval" if name == "wave" else measure)
 
 
 def _asked_variables(survey: Survey) -> Iterator[Variable]:
@@ -203,8 +209,3 @@ def _asked_variables(survey: Survey) -> Iterator[Variable]:
                 measure="ordinal" if ordered else "nominal",
                 asked=asked,
             )
-
-
-def _in(text: Text, language: str) -> str:
-    """Return a text in a language; words that only exist in English stay English."""
-    return text[language] if language in text else text["en"]

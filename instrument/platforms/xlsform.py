@@ -17,12 +17,14 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from instrument.definition import Text
 from instrument.files import workbook_bytes
 from instrument.formulas.xlsform import calculations, literal
+from instrument.platforms.statements import page_statements
 from instrument.survey import Asked, Aspect, Choice, Loss, Page, Survey
 
 __all__ = ["losses", "write"]
@@ -55,6 +57,11 @@ _JOINED = re.compile(
 _CURLED = re.compile("[‘’“”]")  # pyxform straightens them in every cell
 _WORD_JOINER = "\u2060"  # invisible, no width
 _CELL = 32_767  # openpyxl would cut what is longer, and say nothing
+# Widths of columns, in characters; people read and edit the sheets.
+_WIDTHS = {"type": 24, "name": 22, "list_name": 16, "label": 48, "calculation": 60, "form_title": 48, "stamp": 48}
+_WIDTH = 16
+_WRAPPED = ("label", "form_title", "stamp")
+_LINE = 15  # points
 
 
 def write(survey: Survey) -> dict[str, str | bytes]:
@@ -205,8 +212,8 @@ def _page_rows(page: Page, survey: Survey, lists: Mapping[tuple[Choice, ...], st
         **({_label(language): page.number for language in survey.languages} if page.number else {}),
         **({"relevant": _relevant(survey, forms)} if forms < everyone else {}),
     }
-    if page.kind == "items" and survey.instrument.rule:
-        yield _note(f"note_rule_{page.id}", survey.instrument.rule, survey)
+    for _, text in page_statements(survey, page):
+        yield _note(f"note_rule_{page.id}", text, survey)
     for question in page.questions:
         yield {
             "type": _type(question, lists),
@@ -300,7 +307,41 @@ def _workbook(sheets: Mapping[str, Sequence[Row]], *, title: str, stamp: str) ->
             for down, row in enumerate(rows, start=2):
                 if column in row:
                     _write_text(sheet.cell(row=down, column=across), row[column])
+        _lay_out(sheet, columns)
     return workbook_bytes(book)
+
+
+def _lay_out(sheet: Any, columns: Sequence[str]) -> None:
+    """Give a sheet a heading that stays, columns as wide as they need, labels in full, and pages as wide as paper."""
+    from openpyxl.styles import Alignment, Font
+    from openpyxl.utils import get_column_letter
+
+    lines: dict[int, int] = {}
+    for across, column in enumerate(columns, start=1):
+        kind = column.split("::")[0]
+        width = _WIDTHS.get(kind, _WIDTH)
+        wrapped = kind in _WRAPPED
+        sheet.column_dimensions[get_column_letter(across)].width = width
+        sheet.cell(row=1, column=across).font = Font(bold=True)
+        for cell in next(sheet.iter_cols(min_col=across, max_col=across, min_row=2)):
+            # What is filled is cut at the column's end: formulas are long.
+            cell.alignment = Alignment(
+                vertical="top",
+                wrap_text=wrapped,
+                horizontal="fill" if len(cell.value or "") > width and not wrapped else None,
+            )
+            if wrapped and cell.value:
+                needed = sum(len(textwrap.wrap(line, width - 4)) or 1 for line in cell.value.splitlines())
+                lines[cell.row] = max(needed, lines.get(cell.row, 1))
+    for row, needed in lines.items():
+        if needed > 1:  # spreadsheets do not find the height by themselves in a file that they have not made
+            sheet.row_dimensions[row].height = min(needed * _LINE, 400)
+    sheet.freeze_panes = "A2"
+    sheet.print_title_rows = "1:1"
+    sheet.print_area = f"A1:{get_column_letter(len(columns))}{sheet.max_row}"
+    sheet.page_setup.orientation, sheet.page_setup.paperSize = "landscape", sheet.PAPERSIZE_A4
+    sheet.sheet_properties.pageSetUpPr.fitToPage = True
+    sheet.page_setup.fitToHeight = 0
 
 
 def _place(column: str) -> int:

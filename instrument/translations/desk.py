@@ -46,8 +46,8 @@ def write_translation(
     folder = home if out is None else Path(out)
     if Path(str(resources.files("instrument"))).resolve() in (folder.resolve(), *folder.resolve().parents):
         raise ValueError(
-            f"{folder} ships with the package, and what ships is never changed; nothing was written. Give --out FOLDER for a copy "
-            "with the translation in it, or --instrument with the folder of a copy of your own"
+            f"{folder} ships with the package, and what ships is never changed; nothing was written. Give --out FOLDER for a "
+            "copy with the translation in it, or --instrument with the folder of a copy of your own"
         )
     if folder.exists() and not folder.is_dir():
         raise NotADirectoryError(f"{folder} is no folder; a definition is several files: choose another --out")

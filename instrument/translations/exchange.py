@@ -182,9 +182,7 @@ def import_translation(
     path = Path(path)
     roles = [role.strip() for role in translated_by if role.strip()]
     if bool(roles) != (translated is not None):
-        raise ValueError(
-            "who translated (by role) and when belong together: give translated_by and translated, or neither"
-        )
+        raise ValueError("who translated (by role) and when belong together: give a role and a date, or neither")
     main, text_paths = find_definition(definition)
     if not text_paths:
         raise ValueError(

@@ -15,7 +15,7 @@ _GUIDE = """\
 Plain words of everyday speech, one register for all statements, the same time frame. Keep numbers, line breaks and
 anything in braces. A statement that names a problem names it outright: do not turn it into the opposite with a "not".
 All answers of a scale read differently. Entries marked as fuzzy (needs review) are not taken over.
-Who translated is noted by role, never by name: leave Last-Translator without one."""
+Who translated is noted by role, never by name: write no name into Last-Translator."""
 _HEAD_TEXTS = {
     "title": "Title of the questionnaire, above its first page.",
     "banner": "Warns that the questionnaire is a draft: on its first page, on everything exported, and in reports.",

@@ -433,8 +433,8 @@ def test_dates_that_run_backwards(team: Frames, tmp_path: Path, capsys: Captured
     before = team[0].drop(columns="wave").assign(date="2026-09-14")
     after = team[1].drop(columns="wave").assign(date="2026-03-02")
     said = refused(of_report(tmp_path, (before, after)), capsys)
-    assert "wave 2 was answered from 2026-03-02 to 2026-03-02, before wave 1" in said
-    assert "give the files in the order in which people answered" in said
+    assert "before.csv: read as wave 1 because it was named first, but its answers (2026-09-14) are later than" in said
+    assert "those of wave 2 (after.csv: 2026-03-02); name the earlier file first, or add a column `wave`" in said
     assert left(tmp_path) == ["after.csv", "before.csv"]
 
 

@@ -18,9 +18,25 @@ import pytest
 
 from analysis import cli, lab
 from analysis.cli import main
+from analysis.command_line import write_both
 from instrument import codebook, read_instrument, read_responses, score
 
-COMMANDS = ["check-instrument", "codebook", "score", "simulate", "report", "plan", "link", "versions", "lab"]
+COMMANDS = [
+    "check-instrument",
+    "codebook",
+    "export",
+    "parity",
+    "scoring",
+    "read",
+    "map",
+    "score",
+    "simulate",
+    "report",
+    "plan",
+    "link",
+    "versions",
+    "lab",
+]
 KEYS = ["person", "form", "wave", "organisation", "team"]
 Captured = pytest.CaptureFixture[str]
 
@@ -100,7 +116,7 @@ def test_help_of_each_command_shows_an_example_and_every_option(command: str, ca
 def test_the_examples_in_the_help_are_right_usage() -> None:
     parser = cli._parser()
     lines = [line.split("  ")[1] for line in cli._EPILOG.splitlines() if line.startswith("  pwiq ")]
-    assert len(lines) == 7
+    assert len(lines) == 13
     for command in COMMANDS:
         chosen = parser._subparsers._group_actions[0].choices[command]  # type: ignore[union-attr, index, call-overload]
         lines += [line.strip() for line in chosen.epilog.removeprefix("example:\n").splitlines()]
@@ -308,11 +324,10 @@ def test_score_prints_what_became_of_the_columns(answers: Path, tmp_path: Path, 
     said = capsys.readouterr().out
     ledger = read_responses(tmp_path / "a.csv", "pwiq").ledger
     rows = ledger[ledger["became"] == "item"]
-    assert (
-        f"  item: 66 columns, {rows['answered'].sum()} cells answered, {rows['blank'].sum()} blank, "
-        f"{rows['off_scale'].sum()} beside the scale\n"
-    ) in said
-    assert "shoe_size" in said
+    assert "\n  Recognised: 66 items, " in said
+    assert f"which no score counts: {rows['off_scale'].sum()} answers to items, " in said
+    assert "\n  Not recognised, kept as text: shoe_size\n" in said
+    assert read_instrument("pwiq").banner["en"] in said
 
 
 def test_three_faults_give_three_messages_and_no_file(root: Path, tmp_path: Path, capsys: Captured) -> None:
@@ -648,3 +663,53 @@ def test_a_report_never_replaces_the_folder_that_holds_its_answers(
 def test_a_report_does_not_go_through_a_link(answers: Path, tmp_path: Path, capsys: Captured) -> None:
     (tmp_path / "link").symlink_to(tmp_path / "nowhere")
     assert "is a link to another place" in refusal(["report", str(answers), "--out", str(tmp_path / "link")], capsys)
+
+
+# The ledger beside the answers
+
+
+def test_read_writes_the_whole_ledger_beside_the_answers(answers: Path, tmp_path: Path, capsys: Captured) -> None:
+    out, beside = tmp_path / "plain.csv", tmp_path / "plain.ledger.csv"
+    table = pd.read_csv(answers, dtype=str, keep_default_na=False)
+    table.assign(open1="=1+1").to_csv(tmp_path / "a.csv", index=False)
+    assert main(["read", str(tmp_path / "a.csv"), "--out", str(out)]) == 0
+    said = capsys.readouterr().out
+    written = pd.read_csv(beside, dtype=str, keep_default_na=False)
+    ledger = read_responses(tmp_path / "a.csv", "pwiq").ledger
+    assert written["column"].tolist() == ledger["column"].tolist()
+    assert written["answered"].tolist() == ledger["answered"].astype(str).tolist()
+    assert f"{out}: 40 answers of 40 people, wave 1; questionnaire pwiq {read_instrument('pwiq').version}\n" in said
+    assert "40 cells begin like a formula: each got an apostrophe before it" in said
+    assert f"Every column of every file, with counts: {beside}\n" in said
+    assert said.endswith(f"{read_instrument('pwiq').banner['en']}\n")
+
+
+def test_read_overwrites_no_ledger(answers: Path, tmp_path: Path, capsys: Captured) -> None:
+    out, beside = tmp_path / "plain.csv", tmp_path / "plain.ledger.csv"
+    beside.write_text("mine")
+    assert "plain.ledger.csv exists" in refusal(["read", str(answers), "--out", str(out)], capsys)
+    assert not out.exists()
+    assert beside.read_text() == "mine"
+    assert main(["read", str(answers), "--out", str(out), "--force"]) == 0
+    assert out.exists()
+    assert beside.read_text() != "mine"
+
+
+def test_several_files_are_written_all_or_none(tmp_path: Path) -> None:
+    first, second = tmp_path / "a.csv", tmp_path / "missing" / "b.csv"
+    with pytest.raises(OSError, match=r"nothing was written"):
+        write_both({first: "new", second: "new"})
+    assert not first.exists()
+    first.write_text("old")
+    with pytest.raises(OSError, match=r"nothing was written"):
+        write_both({first: "new", second: "new"})
+    assert first.read_text() == "old"
+
+
+def test_people_without_names_are_not_counted(answers: Path, tmp_path: Path, capsys: Captured) -> None:
+    table = pd.read_csv(answers, dtype=str, keep_default_na=False).drop(columns="person")
+    table.to_csv(tmp_path / "a.csv", index=False)
+    assert main(["read", str(tmp_path / "a.csv"), "--out", str(tmp_path / "b.csv")]) == 0
+    said = capsys.readouterr().out
+    assert "40 answers, wave 1 (people: not known); questionnaire pwiq" in said
+    assert "People: not known (no column `person`); `pwiq link` can find who is who" in said

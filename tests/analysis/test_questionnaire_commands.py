@@ -92,7 +92,8 @@ def test_an_export_of_a_platform_is_read_into_a_plain_table(tmp_path, capsys, ro
     out = tmp_path / "plain.csv"
     assert main(["read", str(sav), "--out", str(out)]) == 0
     said = capsys.readouterr().out
-    assert "What became of the columns of the file:" in said
+    assert "answers.csv: read as a plain table; 40 answers read, no row left out; wave 1, as the file says" in said
+    assert "Draft instrument" in said
     again = read_responses(out, pwiq)
     pd.testing.assert_frame_equal(again.answers.reset_index(drop=True), wave.answers.head(40).reset_index(drop=True))
     pd.testing.assert_frame_equal(
@@ -108,11 +109,13 @@ def test_a_mapping_is_proposed_and_taken(tmp_path, capsys, root):
     export, mapping, scores = tmp_path / "foreign.csv", tmp_path / "mapping.toml", tmp_path / "scores.csv"
     foreign.to_csv(export, index=False)
     assert main(["map", str(export), "--out", str(mapping)]) == 0
-    assert "correct it by hand" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "0 items have none; 0 values unknown." in said
+    assert f"pwiq read {export} --mapping {mapping} --form FORM --out answers.csv" in said
     text = mapping.read_text(encoding="utf-8")
     assert "roleaf" in text
-    assert '# "Who" = ""' in text  # to be decided by a person
-    mapping.write_text(text.replace('# "Who" = ""', '"Who" = "form"'), encoding="utf-8")
+    assert '# "Who" = "form"' in text  # to be decided by a person
+    mapping.write_text(text.replace('# "Who" = "form"', '"Who" = "form"'), encoding="utf-8")
     assert main(["score", str(export), "--mapping", str(mapping), "--out", str(scores)]) == 0, capsys.readouterr().err
     assert len(pd.read_csv(scores)) == 30
 
@@ -129,8 +132,40 @@ def test_a_translation_goes_out_and_comes_back_unchanged(tmp_path, capsys):
     call = ["translate", "import", str(tmp_path / "es.po"), "--language", "es", "--instrument", str(folder)]
     assert main(call) == 0, capsys.readouterr().err
     assert (folder / "text.es.toml").read_bytes() == (shipped / "text.es.toml").read_bytes()
+    assert "0 texts change" in capsys.readouterr().out
     with pytest.raises(SystemExit):
         main(["translate", "export", "--out", str(tmp_path / "x.po")])
+
+
+def test_a_changed_translation_goes_into_a_copy_and_never_into_the_package(tmp_path, capsys):
+    shipped = Path(__file__).parent.parent.parent / "instrument" / "pwiq"
+    before = {path.name: path.read_bytes() for path in shipped.glob("*.toml")}
+    po, copy = tmp_path / "es.po", tmp_path / "my-pwiq"
+    assert main(["translate", "export", "--language", "es", "--out", str(po)]) == 0
+    assert "439 texts for es, 439 translated" in capsys.readouterr().out
+    text = po.read_text(encoding="utf-8")
+    po.write_text(text.replace('msgstr "Muy en desacuerdo"', 'msgstr "Totalmente en desacuerdo"', 1), encoding="utf-8")
+    call = ["translate", "import", str(po), "--language", "es"]
+    for more in ([], ["--force"], ["--instrument", str(shipped)]):
+        assert main([*call, *more]) == 1
+        said = capsys.readouterr()
+        assert "what ships is never changed; nothing was written" in said.err
+        assert "was: Muy en desacuerdo\n    now: Totalmente en desacuerdo" in said.out.replace("        ", "    ")
+    assert {path.name: path.read_bytes() for path in shipped.glob("*.toml")} == before
+    assert main([*call, "--out", str(copy), "--role", "a translator", "--date", "2030-01-31"]) == 0
+    said = capsys.readouterr().out
+    assert f"raise `version` in {copy / 'pwiq.toml'} (now 0.2.0)" in said
+    assert f"pwiq check-instrument {copy}" in said
+    assert main(["check-instrument", str(copy)]) == 0
+    assert main(["translate", "status", "--instrument", str(copy)]) == 0
+    assert "a translator (2030-01-31)" in capsys.readouterr().out
+    own = [*call, "--instrument", str(copy)]
+    po.write_text(text, encoding="utf-8")
+    assert main(own) == 1
+    assert "would be overwritten; nothing was written" in capsys.readouterr().err
+    assert b"Totalmente" in (copy / "text.es.toml").read_bytes()
+    assert main([*own, "--force"]) == 0
+    assert (copy / "text.es.toml").read_bytes() == before["text.es.toml"]
 
 
 def test_a_panel_gets_a_form_and_a_log_is_checked(tmp_path, capsys):

@@ -20,18 +20,20 @@ from instrument.panel import (
     panel_report,
     read_decisions,
     read_rating_forms,
+    read_rating_rounds,
     report_markdown,
     report_workbook,
     write_rating_form,
 )
-from instrument.panel.report import report_tables
+from instrument.panel.shown import _experts, report_tables
 from instrument.panel.words import form_words
 from instrument.responses import ResponseError
 
 DATA = Path(__file__).parents[1] / "data"
 CANTEEN = read_instrument(DATA / "forms.toml")
 SMALL = read_instrument(DATA / "small.toml")
-ITEMS, COVERAGE, YOU, ABOUT = "Items", "Coverage", "You", "Read me"
+ITEMS, COVERAGE, YOU, ABOUT, FRAME = "Items", "Coverage", "You", "Read me", "Frame"
+OTHERS = "not told apart: fewer than 3 of some kind"
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +48,9 @@ def fill(source, path, *, code="E1", perspective="peer worker", lived="yes", cel
     book = openpyxl.load_workbook(source)
     you = book.worksheets[1]
     you["B2"], you["B3"], you["B4"] = code, perspective, lived
-    for row in book.worksheets[2].iter_rows(min_row=2):
+    for row in book.worksheets[3].iter_rows(min_row=2):
+        if row[0].value.startswith("["):
+            continue  # what a part is about
         given = ratings.get(row[0].value, ratings.get("every", ""))
         for cell, digit in zip(row[3:5], given[:2], strict=False):
             cell.value = None if digit == "." else int(digit)
@@ -108,13 +112,26 @@ def written(report):
 
 def test_what_the_form_asks(blank):
     book = openpyxl.load_workbook(blank)
-    assert book.sheetnames == [ABOUT, YOU, ITEMS, COVERAGE]
+    assert book.sheetnames == [ABOUT, YOU, FRAME, ITEMS, COVERAGE]
     about = {row[0].value: row[1].value for row in book[ABOUT].iter_rows(max_col=2)}
     assert about["digest"] == CANTEEN.digest
     assert about["version"] == "0.2.0"
     assert about["Please note"] == "Made up for tests."
     rows = [[cell.value for cell in row[:3]] for row in book[ITEMS].iter_rows(min_row=2)]
-    assert rows == [[i.id, CANTEEN.subscales[i.subscale].title["en"], i.text["en"]] for i in CANTEEN.items]
+    expected = []
+    for part in CANTEEN.subscales:
+        meaning = part.construct.get("en")
+        expected.append([f"[{part.id}]", f"{part.title['en']}: {meaning}" if meaning else part.title["en"], None])
+        for item in (each for each in CANTEEN.items if each.subscale == part.id):
+            groups = [form.title["en"] for form in CANTEEN.forms if form.id in item.forms and not form.is_short]
+            who = "everyone" if len(groups) == len(CANTEEN.full_forms) else "; ".join(groups)
+            expected.append([item.id, who, item.text["en"]])
+    assert rows == expected
+    frame = {row[0].value: row[2].value for row in book[FRAME].iter_rows(min_row=2)}
+    heads = {name: getattr(CANTEEN, name).get("en") for name in ("instructions", "form_question", "rule")}
+    assert {name: text for name, text in frame.items() if " " not in name} == {k: v for k, v in heads.items() if v}
+    assert frame["answers agree"].startswith("1 = ")
+    assert "name a problem on purpose" in about["What to judge"]
     assert [row[0].value for row in book[COVERAGE].iter_rows(min_row=2)] == ["food", "place", "whole"]
     assert not any("name" in str(cell.value).lower() and cell.row > 2 for row in book[YOU].iter_rows() for cell in row)
 
@@ -125,10 +142,13 @@ def test_only_what_is_asked_can_be_changed(blank):
     unlocked = {
         (sheet.title, c.column_letter) for sheet in book for row in sheet for c in row if not c.protection.locked
     }
-    assert unlocked == {(YOU, "B"), (ITEMS, "D"), (ITEMS, "E"), (ITEMS, "F"), (COVERAGE, "D"), (COVERAGE, "E")}
+    assert unlocked == {(sheet, column) for sheet in (ITEMS, COVERAGE, FRAME) for column in "DE"} | {
+        (YOU, "B"),
+        (ITEMS, "F"),
+    }
     assert all(book[ITEMS].cell(1, column).protection.locked for column in range(1, 7))
     rules = {str(each.sqref): each.formula1 for each in book[ITEMS].data_validations.dataValidation}
-    assert rules == {"D2:D9": '"1,2,3,4"', "E2:E9": '"1,2,3,4"'}
+    assert rules == {"D2:D11": '"1,2,3,4"', "E2:E11": '"1,2,3,4"'}
     assert book[ITEMS].freeze_panes == "D2"
     assert book[ITEMS].print_title_rows == "$1:$1"
     assert book[YOU]["B2"].number_format == "@"  # a code such as MAR05 becomes no date
@@ -144,7 +164,7 @@ def test_text_of_a_definition_is_no_formula(tmp_path):
     (tmp_path / "odd.toml").write_text(source, encoding="utf-8")
     odd = read_instrument(tmp_path / "odd.toml")
     write_rating_form(odd, tmp_path / "odd.xlsx")
-    cell = openpyxl.load_workbook(tmp_path / "odd.xlsx")[ITEMS]["C2"]
+    cell = openpyxl.load_workbook(tmp_path / "odd.xlsx")[ITEMS]["C3"]
     assert (cell.value, cell.data_type, cell.quotePrefix) == ("=1+1 breaks", "s", True)
     fill(tmp_path / "odd.xlsx", tmp_path / "back.xlsx", every="44")
     assert len(read_rating_forms([tmp_path / "back.xlsx"], odd).experts) == 1
@@ -153,8 +173,8 @@ def test_text_of_a_definition_is_no_formula(tmp_path):
 def test_languages_of_items_and_of_instructions(tmp_path):
     write_rating_form(CANTEEN, tmp_path / "es.xlsx", language="es", forms=["PS"])
     book = openpyxl.load_workbook(tmp_path / "es.xlsx")
-    assert book.sheetnames == ["Léame", "Usted", "Enunciados", "Cobertura"]
-    asked = [row[0].value for row in book["Enunciados"].iter_rows(min_row=2)]
+    assert book.sheetnames == ["Léame", "Usted", "Marco", "Enunciados", "Cobertura"]
+    asked = [row[0].value for row in book["Enunciados"].iter_rows(min_row=2) if not row[0].value.startswith("[")]
     assert asked == [item.id for item in CANTEEN.items if "PS" in item.forms]
     fill(
         tmp_path / "es.xlsx", tmp_path / "a.xlsx", perspective="persona con experiencia vivida", lived="sí", every="43"
@@ -207,7 +227,8 @@ def test_later_rounds_show_the_group_where_five_rated(six, ratings, tmp_path):
     earlier = ratings
     write_rating_form(CANTEEN, tmp_path / "2.xlsx", round=2, earlier=earlier, items=["foodaf", "placeaf"])
     sheet = openpyxl.load_workbook(tmp_path / "2.xlsx")[ITEMS]
-    shown = {row[0].value: (row[5].value, row[6].value) for row in sheet.iter_rows(min_row=2)}
+    rated = [row for row in sheet.iter_rows(min_row=2) if not row[0].value.startswith("[")]
+    shown = {row[0].value: (row[5].value, row[6].value) for row in rated}
     # foodaf: 4 4 4 1 1 1; placeaf: five experts.
     assert shown == {
         "foodaf": ("median 2.5 (1 to 4)", "median 3.5 (3 to 4)"),
@@ -216,7 +237,8 @@ def test_later_rounds_show_the_group_where_five_rated(six, ratings, tmp_path):
     few = read_rating_forms(six[:5], CANTEEN)
     write_rating_form(CANTEEN, tmp_path / "few.xlsx", round=2, earlier=few, items=["foodaf", "placeaf"])
     sheet = openpyxl.load_workbook(tmp_path / "few.xlsx")[ITEMS]
-    assert [bool(row[5].value) for row in sheet.iter_rows(min_row=2)] == [True, False]  # placeaf: four
+    rated = [row for row in sheet.iter_rows(min_row=2) if not row[0].value.startswith("[")]
+    assert [bool(row[5].value) for row in rated] == [True, False]  # placeaf: four
     fill(tmp_path / "2.xlsx", tmp_path / "back.xlsx", every="34 ok")
     again = read_rating_forms([tmp_path / "back.xlsx"], CANTEEN)
     assert again.round == 2
@@ -261,24 +283,24 @@ def test_every_fault_of_every_file_at_once(blank, tmp_path):
         code="",
         perspective="boss",
         every="44",
-        cells={(ITEMS, "D3"): 5, (ITEMS, "E4"): "=2+2", (COVERAGE, "D2"): "all"},
+        cells={(ITEMS, "D4"): 5, (ITEMS, "E5"): "=2+2", (COVERAGE, "D2"): "all"},
     )
-    two = fill(blank, tmp_path / "2.xlsx", code="Ann Example", every="44", cells={(ITEMS, "C5"): "Another text."})
+    two = fill(blank, tmp_path / "2.xlsx", code="Ann Example", every="44", cells={(ITEMS, "C6"): "Another text."})
     three = fill(
-        blank, tmp_path / "3.xlsx", code="x7", every="44", cells={(ITEMS, "A6"): "foodaf", (ITEMS, "A7"): "nope"}
+        blank, tmp_path / "3.xlsx", code="x7", every="44", cells={(ITEMS, "A8"): "foodaf", (ITEMS, "A9"): "nope"}
     )
     four = fill(blank, tmp_path / "4.xlsx", code="X7", every="..")
     found = faults(one, two, three, four)
     starts = [
         "1.xlsx:You:2:Your answer: the expert's code is missing",
         "1.xlsx:You:3:Your answer: 'boss' is not in the list; choose one of person with lived experience, peer worker",
-        "1.xlsx:Items:3:Relevance 1–4: '5' is no rating; give 1, 2, 3 or 4, or leave the cell empty",
-        "1.xlsx:Items:4:Clarity 1–4: '=2+2' is no rating",
+        "1.xlsx:Items:4:Relevance 1–4: '5' is no rating; give 1, 2, 3 or 4, or leave the cell empty",
+        "1.xlsx:Items:5:Clarity 1–4: '=2+2' is no rating",
         "1.xlsx:Coverage:2:Covered 1–4: 'all' is no rating",
         "2.xlsx:You:2:Your answer: 'Ann Example' is no code",
-        "2.xlsx:Items:5:Statement: the text of foodbb is not that of the definition",
-        "3.xlsx:Items:6:Id: 'foodaf' stands twice",
-        "3.xlsx:Items:7:Id: 'nope' is no item",
+        "2.xlsx:Items:6:Statement: the text of foodbb is not that of the definition",
+        "3.xlsx:Items:8:Id: 'foodaf' stands twice",
+        "3.xlsx:Items:9:Id: 'nope' is no item",
         "4.xlsx: no statement was rated",
         "4.xlsx:You:2: the code 'X7' is that of 3.xlsx too",
     ]
@@ -297,6 +319,8 @@ def test_a_blank_answer_is_no_answer(blank, tmp_path):
 
 def test_files_that_are_no_forms(blank, tmp_path):
     (tmp_path / "a.csv").write_text("x", encoding="utf-8")
+    (tmp_path / "~$a.xlsx").write_text("x", encoding="utf-8")
+    assert "close the file and run again" in faults(tmp_path / "~$a.xlsx")[0]
     (tmp_path / "b.xlsx").write_text("x", encoding="utf-8")
     book = openpyxl.Workbook()
     book.active.append(["anything"])
@@ -371,7 +395,7 @@ def test_what_needs_a_talk_comes_first(ratings):
         "1 comment",
         "",
     ]
-    assert report.talk.loc["foodaf", "difference"] == 1
+    assert report.talk.loc["foodaf", ["relevance_difference", "clarity_difference"]].tolist() == [1, 0]
     assert report.coverage["share"].round(2).tolist()[:2] == [1, 0.5]
     assert report.coverage.loc["place", ["raters", "agreeing"]].tolist() == [6, 3]
     assert report.delphi == {}
@@ -391,7 +415,7 @@ def test_the_report_says_nothing_of_one_expert(report, written):
 def test_small_groups_are_not_shown_apart(six):
     report = panel_report(read_rating_forms(six[1:], CANTEEN))  # two with lived experience
     assert all(each.items.empty for each in report.perspectives.values())
-    assert report.talk["difference"].isna().all()
+    assert report.talk[["relevance_difference", "clarity_difference"]].isna().all(axis=None)
     assert any(note.startswith("Not shown apart: fewer than 3 experts") for note in report.notes)
     assert "differently" not in " ".join(report.talk["why"])
     with pytest.raises(ValueError, match="2 experts rated: a panel has at least 3"):
@@ -406,7 +430,7 @@ def test_what_experts_wrote_is_text_everywhere(report, written):
     assert CANTEEN.digest in text
     data = written
     book = openpyxl.load_workbook(io.BytesIO(data))
-    (cell,) = [c for row in book["Comments"] for c in row if str(c.value).startswith("=")]
+    (cell,) = [c for row in book["Talk"] for c in row if str(c.value).startswith("=")]
     assert (cell.data_type, cell.quotePrefix) == ("s", True)
     assert data == report_workbook(report)
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
@@ -441,6 +465,113 @@ def test_rounds(ratings, report, tmp_path):
         panel_report(first, rule=rule, earlier=first)
 
 
+def test_an_item_that_few_rated_says_so(blank, tmp_path):
+    forms = [
+        fill(blank, tmp_path / f"{n}.xlsx", code=f"E{n}", every="44", foodaf=".4" if n < 3 else "44")
+        for n in range(1, 7)
+    ]
+    found = panel_report(read_rating_forms(forms, CANTEEN), rule=DelphiRule())
+    assert found.validity["relevance"].items.loc["foodaf", "icvi"] == 1
+    assert found.again == ("foodaf",)
+    assert found.talk.loc["foodaf", "why"] == "relevance rated by 4 only; 5 are needed to judge"
+    assert found.final.loc["foodaf", "verdict"] == "next round"
+
+
+def test_what_everyone_reads_is_rated_too(blank, tmp_path):
+    name = openpyxl.load_workbook(blank)[FRAME]["A2"].value
+    forms = [
+        fill(
+            blank,
+            tmp_path / f"{n}.xlsx",
+            code=f"E{n}",
+            every="44",
+            cells={(FRAME, "D2"): n, (FRAME, "E2"): f"Say {n}."},
+        )
+        for n in range(1, 4)
+    ]
+    found = read_rating_forms(forms, CANTEEN)
+    assert found.frame[name].tolist() == [1, 2, 3]
+    assert sorted(found.suggestions.to_numpy().tolist()) == [[name, f"Say {n}."] for n in range(1, 4)]
+    report = panel_report(found)
+    assert report.frame.loc[name, ["raters", "agreeing"]].tolist() == [3, 1]
+    (title,) = report_tables(report)["Frame, clarity"]["part"]
+    assert title == form_words()["en"].frame[name.split(" ")[0]]
+    assert set(report_tables(report)["Suggestions"]["part"]) == {title}
+    bad = fill(blank, tmp_path / "bad.xlsx", every="44", cells={(FRAME, "C2"): "Other words.", (FRAME, "D3"): 7})
+    (text, rating) = faults(bad)
+    assert text.startswith(f"bad.xlsx:Frame:2:Text: '{name}' stands twice, or its text is not that of the definition")
+    assert rating.startswith("bad.xlsx:Frame:3:Clarity 1–4: '7' is no rating")
+
+
+def test_every_item_is_shown_as_it_was_last_rated(six, tmp_path):
+    """Three rounds; the last table against the ratings of each, counted by hand."""
+    later = []
+    for number, asked in ((2, ["foodaf", "placebb"]), (3, ["placebb"])):
+        form = tmp_path / f"form{number}.xlsx"
+        write_rating_form(CANTEEN, form, round=number, items=asked)
+        later.append(
+            [
+                fill(
+                    form,
+                    tmp_path / f"{number}-{n}.xlsx",
+                    code=f"E{n}",
+                    foodaf="44",
+                    placebb="44" if n < number else "23",
+                )
+                for n in range(1, 7)
+            ]
+        )
+    rounds = read_rating_rounds([*later[0], *six], CANTEEN)
+    assert [each.round for each in rounds] == [1, 2]
+    report = panel_report(read_rating_forms(later[1], CANTEEN), rule=DelphiRule(), earlier=rounds)
+    assert report.final.index.tolist() == list(CANTEEN.items.ids)
+    assert report.final["round"].to_dict() == dict.fromkeys(CANTEEN.items.ids, 1) | {"foodaf": 2, "placebb": 3}
+    assert report.final["relevance"].to_dict() == dict.fromkeys(CANTEEN.items.ids, 1.0) | {"placebb": 2 / 6}
+    assert report.final.loc["foodaf", "verdict"] == "agreed"
+    assert report.whole["relevance"]["average"] == pytest.approx((7 + 2 / 6) / 8)
+    assert report.whole["relevance"]["universal"] == pytest.approx(7 / 8)
+    text = report_markdown(report)
+    first = text.split("## ")[0]
+    assert "Over all 8 items, each as it was last rated (1 in round 3, 1 in round 2, 6 in round 1):" in first
+    assert "Relevance: 7 of 8 items reach .78" in first
+    assert "6 experts rated the 1 items asked in round 3" in first
+    alone = panel_report(read_rating_forms(later[1], CANTEEN), rule=DelphiRule())
+    assert any("asked in round 3 only: give the forms of all rounds before" in note for note in alone.notes)
+
+
+def test_only_items_with_a_reason_are_to_be_talked_about_with_their_comments(report):
+    talk = report_tables(report)["Talk"].set_index("item")
+    assert talk.index.tolist() == ["foodaf", "placebb", "foodab"]
+    assert talk.loc["foodab", "comments"] == "=1+1 <b>who</b> | is 'here'?"
+    assert len(report_tables(report)["All items"]) == len(CANTEEN.items)
+    assert not any("rounds" in name for name in report_tables(report))
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (["peer_worker"] * 4 + ["researcher"] * 3, {"peer worker": 4, "researcher": 3}),
+        (["peer_worker"] * 4 + ["researcher", "manager", ""], {"peer worker": 4, OTHERS: 3}),
+        (["peer_worker"] * 4 + ["researcher"] * 3 + ["manager"], {"peer worker": 4, OTHERS: 4}),
+        (["peer_worker"] * 2 + ["researcher"], {OTHERS: 3}),
+    ],
+)
+def test_no_single_expert_is_counted(given, expected):
+    counted = _experts(pd.Series(given))
+    assert dict(counted.itertuples(index=False)) == expected
+
+
+def test_the_organiser_is_told_whose_form_is_missing_and_no_file_is(six, tmp_path):
+    form = tmp_path / "r2.xlsx"
+    write_rating_form(CANTEEN, form, round=2, items=["foodaf"])
+    later = [fill(form, tmp_path / f"{n}.xlsx", code=f"E{n}", every="44") for n in (1, 2, 3, 4, 7)]
+    said = panel_read(DATA / "forms.toml", later, tmp_path / "out", earlier=six, rule=DelphiRule())
+    assert "No form of this round yet from: E5, E6." in said
+    assert "Not in the round before: E7." in said
+    assert str(tmp_path / "out") in said
+    assert not re.search(r"\bE\d\b", (tmp_path / "out" / "panel.md").read_text(encoding="utf-8"))
+
+
 # Decisions
 
 
@@ -473,7 +604,12 @@ def test_decisions(tmp_path):
     assert found["date"].tolist() == [dt.date(2030, 1, 31)] * 2
     assert found["relevance_n"].tolist() == [6, pd.NA]
     said = panel_decide(DATA / "forms.toml", path)
-    assert said == "canteen 0.2.0: 2 decisions (1 revise, 1 add).\nNot decided: 7 of 8 items."
+    assert (
+        said
+        == "canteen 0.2.0: 2 decisions (1 revise, 1 add).\nOpen: 7 of 8 items: "
+        + ", ".join(CANTEEN.items.ids[1:])
+        + "."
+    )
     with pytest.raises(FileNotFoundError):
         panel_decide(DATA / "forms.toml", tmp_path / "none.toml")
 
@@ -489,15 +625,23 @@ def test_nothing_is_decided_about_pwiq_yet():
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ('"revise"', '""', "decision.1.decision: Input should be 'keep', 'revise', 'drop' or 'add'"),
-        ("2030-01-31\nevidence", '""\nevidence', "decision.1.date"),
-        ("evidence =", "# evidence =", "decision.1: Value error, evidence is missing"),
-        ("relevance = 0.5", "relevance = 50", "decision.1.evidence.relevance"),
-        ('"Several experts missed it."', '" "', "decision.2.reason"),
+        ('"revise"', '"rethink"', "foodaf (line 7): decision is 'rethink'; write keep, revise, drop or add"),
+        ("2030-01-31\nevidence", '""\nevidence', "foodaf (line 9): date is empty; write it without quotation marks"),
+        ("date = 2030-01-31\nevidence", "evidence", "foodaf (line 3): date is missing; write it"),
+        ("evidence =", "# evidence =", "foodaf (line 3): evidence is missing; give relevance and clarity"),
+        ("relevance = 0.5", "relevance = 50", "foodaf (line 10): evidence.relevance is 50; give"),
+        ('"Several experts missed it."', '" "', "snacks (line 17): reason is empty; write a sentence"),
+        ('instrument = "canteen"', "", "instrument is missing; begin"),
+        ('instrument = "canteen"', 'instrument = "canteen"\nwho = "me"', "who is no key of a log"),
+        ('item = "snacks"\n', "", "entry 2 (line 12): item is missing; give the id"),
         ('"foodaf"', '"foodzz"', "foodzz: the last decision is 'revise', but canteen 0.2.0 does not have it"),
         ('"canteen"', '"other"', "it is of 'other', not of canteen"),
         ("[[decision]]", "[decision", "this is not TOML"),
-        ('"snacks"', '"foodaf"\nwho = "me"', "decision.2.who"),
+        (
+            '"snacks"',
+            '"foodaf"\nwho = "me"',
+            "foodaf (line 14): who is no key; they are item, version, round, decision, reason",
+        ),
     ],
 )
 def test_a_log_with_a_fault_is_refused(tmp_path, old, new, message):
@@ -512,19 +656,29 @@ def test_what_was_dropped_stays_dropped(tmp_path):
     path = tmp_path / "decisions.toml"
     entry = LOG.split("\n\n")[1]
     path.write_text(LOG.replace('"revise"', '"drop"', 1) + "\n" + entry, encoding="utf-8")
-    with pytest.raises(InstrumentError, match=r"decision 3 \(foodaf\): it was dropped before"):
+    with pytest.raises(InstrumentError, match=r"foodaf \(line 24\): it was dropped before"):
         read_decisions(path, CANTEEN)
 
 
-def test_the_template_is_refused_until_it_is_filled_in(report, tmp_path):
+def test_the_template_is_open_until_it_is_filled_in(report, tmp_path):
     text = decisions_template(report)
     path = tmp_path / "decisions.toml"
     path.write_text(text, encoding="utf-8")
-    with pytest.raises(InstrumentError) as caught:
+    assert read_decisions(path, CANTEEN).empty
+    assert panel_decide(DATA / "forms.toml", path).startswith(
+        "canteen 0.2.0: 0 decisions (all entries are open).\nOpen: 8 of 8"
+    )
+    # Half of the work can be saved and checked: one is decided, of one there is a reason only.
+    half = re.sub(r'decision = "".*', 'decision = "keep"', text, count=1).replace('reason = ""', 'reason = "Clear."', 2)
+    path.write_text(half, encoding="utf-8")
+    with pytest.raises(InstrumentError, match=r"foodaf \(line 4\): date is missing"):
         read_decisions(path, CANTEEN)
-    assert len(caught.value.faults) == 3 * 8  # decision, reason and date of each item
+    path.write_text(half.replace("# date =", "date =", 1), encoding="utf-8")
+    assert panel_decide(DATA / "forms.toml", path).startswith(
+        "canteen 0.2.0: 1 decision (1 keep).\nOpen: 7 of 8 items: "
+    )
     filled = re.sub(r'decision = "".*', 'decision = "keep"', text).replace('reason = ""', 'reason = "Clear."')
-    path.write_text(re.sub(r'date = "".*', "date = 2030-01-31", filled), encoding="utf-8")
+    path.write_text(filled.replace("# date =", "date ="), encoding="utf-8")
     found = read_decisions(path, CANTEEN).set_index("item")
     assert found.index.tolist()[:2] == ["foodaf", "placebb"]
     assert found.loc["foodaf", ["relevance", "relevance_n"]].tolist() == [0.5, 6]
@@ -541,7 +695,9 @@ def test_the_desk(six, tmp_path):
     assert "foodaf: lived experience and others would decide differently (relevance)" in said
     files = sorted(path.name for path in (tmp_path / "out").iterdir())
     assert files == ["decisions.template.toml", "next_round.txt", "panel.md", "panel.xlsx"]
-    assert (tmp_path / "out" / "next_round.txt").read_text(encoding="utf-8") == "foodaf\nplacebb\n"
+    assert (tmp_path / "out" / "next_round.txt").read_text(encoding="utf-8") == "".join(
+        f"{name}  # {CANTEEN.items[name].text['en']}\n" for name in ("foodaf", "placebb")
+    )
     said = panel_form(
         DATA / "forms.toml",
         tmp_path / "r2.xlsx",

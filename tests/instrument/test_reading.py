@@ -105,6 +105,7 @@ def test_the_canonical_file_is_read_whole(tmp_path):
         **dict.fromkeys(ITEMS, "item"),
         **dict.fromkeys(("impfood", "global10", "open1"), "question"),
         "shoe": "kept",
+        "(wave)": "remark",
     }
     assert ledger.loc["impfood", ["answered", "blank", "off_scale", "note"]].tolist() == [1, 0, 1, "dont_know 1"]
     assert ledger.loc["shoe", "note"] == "not a column of this questionnaire; kept as text"
@@ -159,7 +160,7 @@ def test_the_ledger_accounts_for_every_cell(tmp_path):
         row("1", "C", foodbf="98", foodaf="97", mainmeal="98", meal1="1", satisfied="4", note="NA"),
         row("2", "P", foodbf="98", foodaf=".", mainmeal="Lunch", meal1="", satisfied="3", note="x"),
     )
-    ledger = read(write_csv(tmp_path / "a.csv", frame)).ledger
+    ledger = read(write_csv(tmp_path / "a.csv", frame)).ledger.query("became != 'remark'")
     assert len(ledger) == len(frame.columns)
     parts = ledger[["answered", "blank", "off_scale", "off_scale_not_asked"]].sum(axis=1)
     assert parts.tolist() == ledger["cells"].tolist() == [2] * len(ledger)
@@ -435,8 +436,8 @@ def test_a_bad_key_or_question(tmp_path, column, cell, message):
 def test_an_answer_to_an_item_that_the_form_does_not_ask(tmp_path):
     path = write_csv(tmp_path / "a.csv", table(row("1"), row("2", "C", foodbb="4")))
     assert faults(path) == (
-        "a.csv:3:foodbb: '4' answers an item that form C does not ask; allowed is an empty cell; "
-        "correct the form or empty the cell",
+        "a.csv:3:foodbb: '4' answers an item that form C does not ask; correct the form; only if nobody "
+        "answered this, empty the cell",
     )
 
 
@@ -466,17 +467,18 @@ def test_a_response_id_twice(tmp_path):
 def test_missing_columns_are_one_line(tmp_path):
     path = write_csv(tmp_path / "a.csv", table(row("1", "C"), row("2", "CS")).drop(columns=["foodaf", "placebb"]))
     assert faults(path) == (
-        "a.csv:1:foodaf: 2 items have no column: foodaf, placebb; forms C and CS ask them; add them "
-        "(with empty cells where nobody answered)",
+        "a.csv:1:foodaf: 2 items have no column: foodaf, placebb; forms C and CS ask them. Every other column of "
+        "the file was recognised. Only if they were never asked: add empty columns",
     )
     path = write_csv(tmp_path / "a.csv", table(row()).drop(columns=["foodbb"]))
     assert faults(path) == (
-        "a.csv:1:foodbb: there is no such column; form P asks it; add it (with empty cells where nobody answered)",
+        "a.csv:1:foodbb: there is no such column; form P asks it. Every other column of the file was "
+        "recognised. Only if it was never asked: add an empty column",
     )
     path = write_csv(tmp_path / "a.csv", table(row()).drop(columns=["form"]))
     assert faults(path) == (
         "a.csv:1:form: there is no such column; add it: allowed in it are P, C, PS, CS (the items of the file are those "
-        "of P), or say the form of the file (form=, --form)",
+        "of P), or say the form of the file (--form P)",
     )
 
 

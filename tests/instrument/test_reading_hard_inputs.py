@@ -183,7 +183,7 @@ def test_the_form_of_a_file_that_does_not_say_it(tmp_path):
     path = write(tmp_path / "a.csv", bare)
     responses = read(path, form="P")
     assert responses.people["form"].tolist() == ["P"]
-    assert told(responses, "form") == "said for the whole file"
+    assert told(responses, "form") == "form P, said for the whole file"
     assert read(write(tmp_path / "b.csv", bare | {"form": ""}), form="P").people["form"].tolist() == ["P"]
     assert faults(write(tmp_path / "c.csv", row("1", "C")), form="P") == (
         "c.csv:1:form: form P was said, but the column holds 'C'; leave form out, or correct it",
@@ -195,12 +195,13 @@ def test_a_short_form_read_as_the_full_form(tmp_path):
     short = {name: cell for name, cell in row().items() if name in ("person", *CANTEEN.short_items)}
     path = write(tmp_path / "a.csv", short)
     assert faults(path, form="P") == (
-        "a.csv:1:foodbf: 4 items have no column: foodbf, foodbb, placebf, placebb; form P asks them; add them (with empty "
-        "cells where nobody answered); the columns are exactly those of the short form PS: if it was asked, say so in `form`",
+        "a.csv:1:foodbf: 4 items have no column: foodbf, foodbb, placebf, placebb; form P asks them; the columns are "
+        "exactly those of the short form PS: if it was asked, say so (--form, `form`). Every other column of the file was "
+        "recognised. Only if they were never asked: add empty columns",
     )
     assert faults(path) == (
         "a.csv:1:form: there is no such column; add it: allowed in it are P, C, PS, CS (the items of the file are those "
-        "of PS or CS), or say the form of the file (form=, --form)",
+        "of PS or CS), or say the form of the file (--form PS)",
     )
     assert read(path, form="PS").answers[list(CANTEEN.short_items)].notna().all(axis=None)
 
@@ -208,8 +209,8 @@ def test_a_short_form_read_as_the_full_form(tmp_path):
 def test_half_of_the_items_missing_are_named(tmp_path):
     half = {name: cell for name, cell in row().items() if name not in ITEMS[::2]}
     assert faults(write(tmp_path / "a.csv", half)) == (
-        "a.csv:1:foodaf: 4 items have no column: foodaf, foodbf, placeaf, placebf; form P asks them; add them (with empty "
-        "cells where nobody answered)",
+        "a.csv:1:foodaf: 4 items have no column: foodaf, foodbf, placeaf, placebf; form P asks them. Every other "
+        "column of the file was recognised. Only if they were never asked: add empty columns",
     )
 
 
@@ -226,11 +227,13 @@ def test_scores_that_the_file_holds_are_compared_and_kept_out(tmp_path):
     line = responses.ledger.set_index("column").loc["facindex"]
     assert line["became"] == "score"
     assert line["note"] == (
-        "computed by the platform: 3 of 4 agree with the scores computed here, 1 differ (row 5: 12.5 there, 66.6667 here); "
-        "the scores computed here count"
+        "computed by the platform: 1 of 4 that both have differ from the scores computed here (row 5: 12.5 there, 66.6667 "
+        "here); the scores computed here count"
     )
     agreeing = read(write(tmp_path / "b.csv", *rows[:3]))
-    assert told(agreeing, "facindex") == "computed by the platform: all 3 agree with the scores computed here"
+    assert told(agreeing, "facindex") == (
+        "computed by the platform: all 3 that both have agree with the scores computed here"
+    )
 
 
 def test_scores_with_decimal_commas_and_blanks(tmp_path):
@@ -238,7 +241,9 @@ def test_scores_with_decimal_commas_and_blanks(tmp_path):
     responses = read(
         write(tmp_path / "a.csv", row("1", facindex="66,66666667"), row("2", facindex="", **none), sep=";")
     )
-    assert told(responses, "facindex") == "computed by the platform: all 2 agree with the scores computed here"
+    assert told(responses, "facindex") == (
+        "computed by the platform: all 1 that both have agree with the scores computed here"
+    )
 
 
 # Versions
@@ -258,7 +263,7 @@ def test_another_version_of_the_definition_is_told(tmp_path):
     responses = read_responses(path, folder)
     # foodaf was reworded: food has 3 of 4 items left, but a single facilitator.
     assert told(responses, "version") == (
-        "not a column of this questionnaire; kept as text; answers to version 0.1.0, read by 0.2.0: 2 scores stay comparable; "
+        "what the survey was made from: 0.1.0, 0.2.0; answers to version 0.1.0, read by 0.2.0: 2 scores stay comparable; "
         "comparable on their unchanged items: facilitator_index, balance, acquiescence; not comparable: food, total"
     )
     assert read_past(CANTEEN, "0.1.0", definition=folder).items["foodaf"].text["en"] == "Meals here taste good."

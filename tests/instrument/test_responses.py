@@ -65,7 +65,7 @@ def test_the_columns_of_a_question():
 
 def test_responses_say_what_they_are_and_cannot_be_exchanged():
     whole = responses()
-    assert repr(whole) == "Responses to canteen 0.2.0: 4 from 3 people, waves 1, 2, 10"
+    assert repr(whole) == "4 answers of 3 people, waves 1, 2, 10; questionnaire canteen 0.2.0"
     with pytest.raises(dataclasses.FrozenInstanceError):
         whole.answers = whole.answers
 

@@ -29,6 +29,7 @@ from instrument.translations import (
     import_translation,
     translation_status,
     translations_text,
+    write_translation,
 )
 from instrument.translations.text_file import text_file
 
@@ -353,7 +354,7 @@ def test_a_file_of_another_program_is_taken_in(tmp_path, suffix):
     new = "Está por escrito para qué están aquí las personas trabajadoras pares."
     entries = BOTH | {"items.roleaf.text": (BOTH["items.roleaf.text"][0], unicodedata.normalize("NFD", new))}
     taken = import_translation(translators_file(tmp_path / f"es.{suffix}", entries), PWIQ, language="es")
-    assert taken.changed == ("items.roleaf.text",)
+    assert taken.changed == {"items.roleaf.text": (BOTH["items.roleaf.text"][1], new)}
     assert tomllib.loads(taken.files["text.es.toml"])["items"]["roleaf"]["text"] == new
 
 
@@ -377,8 +378,120 @@ def test_what_the_definition_would_then_break_is_refused(tmp_path):
     }
     found = refused(translators_file(tmp_path / "es.po", entries), PWIQ)
     assert any("two codes have the same label 'de acuerdo' in 'es'" in fault for fault in found)
+    assert all(re.match(r"es\.po:\d+: response_scales\.\w+: ", fault) for fault in found)
+    entries["items.roleaf.text"] = (BOTH["items.roleaf.text"][0], "")  # other faults hide none of them
+    also = refused(translators_file(tmp_path / "es.po", entries), PWIQ)
+    assert len(also) == len(found) + 1
     assert any("the label 'Yes' means code 0 in 'es' and code 1 in 'en'" in fault for fault in found)
     assert any("the label '5' of code 4 in 'es' would be read as code 5" in fault for fault in found)
+
+
+def test_half_a_translation_is_kept_and_not_in_use(tea):
+    path = written(tea, "fr", "po")
+    po = polib.pofile(str(path))
+    for entry in po:
+        if entry.msgctxt not in ("items.tea2.text", "actions.taste.steps.1", "response_scales.agree.3"):
+            entry.msgstr = f"fr {entry.msgid}"
+    po.save()
+    assert len(refused(path, tea, "fr")) == 3
+    taken = import_translation(path, tea, language="fr", partial=True)
+    # The steps of an action are told apart by their number: they go in together or not at all.
+    missing = ("response_scales.agree.3", "items.tea2.text", "actions.taste.steps.1", "actions.taste.steps.2")
+    assert taken.missing == missing
+    assert len(taken.changed) == 15
+    assert "4 of 19 texts have no translation yet (2 of them are seen by respondents)" in taken.notes[-1]
+    assert write_translation(taken, tea, force=True)
+    assert read_instrument(tea).languages == ("en", "es")
+    states = translation_status(tea, language="fr")["state"]
+    assert tuple(states.index[states == "missing"]) == missing
+    # What was translated is in the next file for translators.
+    again = polib.pofile(export_translation(tea, language="fr"))
+    assert again.find("fr The tea tastes good.", by="msgstr").msgctxt == "items.tea1.text"
+    assert import_translation(written(tea, "fr", "po"), tea, language="fr", partial=True).changed == {}
+    edit(tea / "tea.toml", '["en", "es"]', '["en", "es", "fr"]')
+    with pytest.raises(InstrumentError, match=r"items\.tea2: no text in 'fr'"):
+        read_instrument(tea)
+    with pytest.raises(InstrumentError, match=r"items\.tea2\.text: has no translation, and tea\.toml lists 'fr'"):
+        import_translation(path, tea, language="fr", partial=True)
+
+
+def test_a_partial_file_takes_no_translation_away(tea):
+    path = written(tea, "es", "po")
+    edit(path, 'msgstr "El té sabe bien."', 'msgstr ""')
+    edit(path, 'msgstr "El té está frío."', 'msgstr "El té está helado."')
+    taken = import_translation(path, tea, language="es", partial=True)
+    assert (list(taken.changed), taken.kept, taken.missing) == (["items.tea2.text"], ("items.tea1.text",), ())
+    assert "El té sabe bien." in taken.files["text.es.toml"]
+
+
+def test_what_respondents_see_stands_first():
+    keys = [entry.msgctxt for entry in polib.pofile(export_translation(PWIQ, language="de"))]
+    reports = [key.startswith(("subscales.", "scores.", "actions.", "signals.")) for key in keys]
+    first = reports.index(True)
+    assert all(reports[first:])
+    assert f"The first {first} of {len(keys)} texts are seen by respondents" in export_translation(PWIQ, language="de")
+    assert sorted(keys) == sorted(BOTH)
+
+
+def test_who_translated_is_noted_by_role_and_date(tea):
+    path = edit(written(tea, "es", "po"), 'msgstr "El té sabe bien."', 'msgstr "El té sabe muy bien."')
+    taken = import_translation(
+        path, tea, language="es", translated_by=["a translator", "peer workers"], translated=date(2030, 1, 31)
+    )
+    write_translation(taken, tea, force=True)
+    translation = read_instrument(tea).translations["es"]
+    assert (translation.translated_by, translation.translated) == (("a translator", "peer workers"), date(2030, 1, 31))
+    po = polib.pofile(export_translation(tea, language="es")).metadata
+    assert (po["PO-Revision-Date"], po["Last-Translator"]) == ("2030-01-31 00:00+0000", "a translator, peer workers")
+    for half in (
+        {"translated_by": ["a translator"]},
+        {"translated": date(2030, 1, 31)},
+        {"translated_by": [" "]} | {"translated": date(2030, 1, 31)},
+    ):
+        with pytest.raises(ValueError, match="belong together"):
+            import_translation(path, tea, language="es", **half)
+
+
+def test_the_same_text_on_purpose_is_warned_of_no_more_until_it_changes(tea):
+    edit(tea / "text.es.toml", "Sabor del té", "Taste of tea")
+    assert translation_status(tea, language="es")["warning"]["scores.taste.title"] == "same as the source"
+    taken = import_translation(written(tea, "es", "po"), tea, language="es", same_on_purpose=["scores.taste.title"])
+    write_translation(taken, tea, force=True)
+    assert translation_status(tea, language="es")["warning"]["scores.taste.title"] == ""
+    assert "the same as the source on purpose: 1" in translations_text(tea)
+    # It stays so when the file is taken in once more, and ends with the texts that it is of.
+    assert import_translation(written(tea, "es", "po"), tea, language="es").files == taken.files
+    edit(tea / "text.en.toml", "Taste of tea", "Tea taste")
+    edit(tea / "text.es.toml", "Taste of tea", "Tea taste")
+    assert translation_status(tea, language="es")["warning"]["scores.taste.title"] == "same as the source"
+    with pytest.raises(ValueError, match=r"not the same: items\.tea1\.text, items\.no\.text"):
+        import_translation(
+            written(tea, "es", "po"), tea, language="es", same_on_purpose=["items.tea1.text", "items.no.text"]
+        )
+
+
+def test_a_translation_is_written_into_a_folder_of_ones_own_only(tea, tmp_path):
+    taken = import_translation(edit_shipped(tmp_path), PWIQ, language="es")
+    for out in (None, PWIQ, PWIQ / "new", PWIQ.parent):
+        with pytest.raises(ValueError, match="what ships is never changed; nothing was written"):
+            write_translation(taken, PWIQ, out=out, force=True)
+    copy = tmp_path / "copies" / "mine"
+    assert {path.name for path in write_translation(taken, PWIQ, out=copy)} >= {"pwiq.toml", "text.es.toml"}
+    assert read_instrument(copy).items["roleaf"].text["es"] == "Otro texto."
+    assert write_translation(taken, PWIQ, out=copy) == ()  # all of it is there
+    (copy / "text.es.toml").write_text("mine", encoding="utf-8")
+    with pytest.raises(FileExistsError, match=r"text\.es\.toml would be overwritten; nothing was written"):
+        write_translation(taken, PWIQ, out=copy)
+    assert (copy / "text.es.toml").read_text(encoding="utf-8") == "mine"
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    with pytest.raises(NotADirectoryError):
+        write_translation(taken, PWIQ, out=tmp_path / "file")
+
+
+def edit_shipped(tmp_path):
+    """Return a translators' file of the shipped questionnaire with one text changed."""
+    entries = BOTH | {"items.roleaf.text": (BOTH["items.roleaf.text"][0], "Otro texto.")}
+    return translators_file(tmp_path / "es.po", entries)
 
 
 def test_files_that_are_no_translation_of_this(tmp_path, tea):
@@ -400,7 +513,7 @@ def test_files_that_are_no_translation_of_this(tmp_path, tea):
     assert refused(xliff, tea) == ("es.xlf:1: this is not XLIFF 1.2",)
     with pytest.raises(ValueError, match=r"es\.docx: a translators' file ends in \.po, \.xlf, \.xliff"):
         import_translation(tmp_path / "es.docx", tea, language="es")
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(FileNotFoundError, match="no such file; check the name and the folder"):
         import_translation(tmp_path / "gone.po", tea, language="es")
 
 
@@ -473,7 +586,7 @@ def test_an_edited_source_makes_its_translation_stale_and_fuzzy(tea):
         assert fault.endswith("forms.P.title: no translation")
     edit(path, "<source>Drinkers</source>", "<source>Drinkers</source><target>Beben</target>")
     taken = import_translation(path, tea, language="es")
-    assert (taken.kept, taken.changed) == (("items.tea1.text",), ("forms.P.title",))
+    assert (taken.kept, taken.changed) == (("items.tea1.text",), {"forms.P.title": ("", "Beben")})
     write_all(tea, taken)
     # Somebody who has looked at it takes the mark away; then it is of the source as it stands.
     assert translation_status(tea, language="es")["state"]["items.tea1.text"] == "stale"
@@ -484,7 +597,7 @@ def test_an_edited_source_makes_its_translation_stale_and_fuzzy(tea):
     fuzzy.flags.remove("fuzzy")
     po.save()
     taken = import_translation(path, tea, language="es")
-    assert taken.changed == taken.kept == ()
+    assert (taken.changed, taken.kept) == ({}, ())
     write_all(tea, taken)
     assert set(translation_status(tea, language="es")["state"]) == {"current"}
 

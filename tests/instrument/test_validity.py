@@ -216,7 +216,7 @@ def test_missing_ratings_are_counted_and_never_guessed():
     assert found.scales.loc["whole", "average"] == pytest.approx(0.75)
     assert [note.split(":")[0].split("(")[0].strip() for note in found.notes] == [
         "4 experts",
-        "5 ratings are missing",
+        "Missing ratings",
         "Nobody rated b; they enter no average.",
     ]
 
@@ -269,7 +269,7 @@ def test_small_groups_are_not_shown_apart():
     found = compare_perspectives(ratings, lived)
     assert found.items.empty
     assert found.notes[0].startswith("Not shown apart: fewer than 3 experts")
-    assert found.notes[1].startswith("1 experts did not say")
+    assert found.notes[1].startswith("Experts who did not say whether")
     with pytest.raises(ValueError, match="for every expert"):
         compare_perspectives(ratings, lived.iloc[:3])
 
@@ -322,7 +322,7 @@ def test_who_moved_is_seen_in_those_who_rated_twice():
     before = pd.DataFrame({"a": [1, 1, 1, 1, 1, 4]}, index=list("bcdefg"))
     found = judge_round(now, rule=DelphiRule(), number=2, earlier=before)
     assert found.items.loc["a", ["both", "moved"]].tolist() == [5, 0.2]
-    assert found.notes[0].startswith("1 experts of the round before did not take part, 1 are new")
+    assert found.notes[0].startswith("Experts of the round before who did not take part: 1; new ones: 1.")
 
 
 def test_agreement_is_read_as_the_i_cvi_is():

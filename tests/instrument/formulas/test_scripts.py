@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import subprocess
 import sys
 from dataclasses import replace
@@ -15,6 +17,8 @@ from instrument.definition import Catalogue
 from instrument.formulas import CALCULATIONS, LANGUAGES, SCRIPTS, language, python, r, spss, stata
 from instrument.formulas.listing import listing
 from instrument.formulas.terms import ItemMean, Part, form_scores
+from instrument.platforms.limesurvey import names_in_expressions, write
+from instrument.survey import build_survey
 
 DEFINITIONS = ("pwiq", "forms", "small", "compared", "odd")
 METRICS = ("pomp", "mean")
@@ -174,6 +178,64 @@ def test_python_leaves_no_formula_and_refuses_bad_tables(scored, case, tmp_path:
             scored["score_file"](tmp_path / "b.csv", tmp_path / "s.csv")
 
 
+@pytest.mark.parametrize("name", ["python", "r"])
+def test_commands_say_what_is_wrong_with_a_table_and_overwrite_nothing(
+    name, case, tmp_path: Path, write_answers, needs_tool
+) -> None:
+    (tmp_path / "script").write_text(language(name).script(case("pwiq").instrument), encoding="utf-8")
+    program = [sys.executable, "-I"] if name == "python" else [needs_tool("Rscript"), "--vanilla"]
+    row = case("pwiq").rows[0]
+
+    def run(*arguments: str) -> tuple[int, str]:
+        done = subprocess.run(
+            [*program, "script", *arguments],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+            env={"LC_ALL": "C"},
+        )
+        return done.returncode, done.stderr
+
+    write_answers(tmp_path / "good.csv", [row])
+    write_answers(tmp_path / "none.csv", [{key: value for key, value in row.items() if key != "form"}])
+    (tmp_path / "semi.csv").write_text((tmp_path / "good.csv").read_text().replace(",", ";"))
+    (tmp_path / "mine.csv").write_text("mine")
+    for answers, wanted in (
+        ("none.csv", "there is no column form; it says which form a row is: P, C, M, PS, CS, MS"),
+        ("semi.csv", "semi.csv: one column only, 'person;form;"),
+    ):
+        code, said = run(answers, "new.csv")
+        assert code != 0
+        assert wanted in said
+        assert not (tmp_path / "new.csv").exists()
+    code, said = run("good.csv", "mine.csv")
+    assert code != 0
+    assert "mine.csv exists; choose another name or add --force" in said
+    assert (tmp_path / "mine.csv").read_text() == "mine"
+    assert run("good.csv", "mine.csv", "--force") == (0, "")
+    assert "facindex" in (tmp_path / "mine.csv").read_text()
+
+
+def test_pspp_opens_a_file_by_the_command_in_the_head(case, tmp_path: Path, write_answers, disagreements, needs_tool):
+    this = case("pwiq")
+    keys = {"response": "a", "person": "b", "form": "", "wave": "1"}
+    names = [*keys, *this.instrument.items.ids]
+    rows = [{name: row.get(name, keys.get(name, "")) for name in names} for row in this.rows]
+    write_answers(tmp_path / "answers.csv", rows)
+    text = spss.script(this.instrument)
+    assert text.count("* GET DATA") == 1
+    (tmp_path / "run.sps").write_text(
+        text.replace("* GET DATA", "GET DATA") + "SAVE OUTFILE='scores.sav'.\n", encoding="utf-8"
+    )
+    command = [needs_tool("pspp"), "--no-output", "-O", "format=txt", "-o", "log.txt", "run.sps"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr, done.stdout) == (0, "", "")
+    frame, _ = pyreadstat.read_sav(str(tmp_path / "scores.sav"))
+    got = [{rule.export: row[rule.export] for rule in this.instrument.scores} for row in frame.to_dict("records")]
+    assert not disagreements(this, got, "pomp")
+
+
 def test_r_refuses(case, tmp_path: Path, write_answers, needs_tool) -> None:
     this = case("pwiq")
     (tmp_path / "scores.R").write_text(r.script(this.instrument), encoding="utf-8")
@@ -207,7 +269,7 @@ def test_every_script_says_what_it_was_made_from_and_that_it_is_a_draft(name, ca
     text = language(name).script(definition)
     assert f"{definition.id} {definition.version} sha256:{definition.digest[:16]}" in text
     banner = " ".join(definition.banner["en"].split()).rstrip(".")
-    head = " ".join(line.lstrip("#* ").rstrip(".") for line in text.splitlines()[:15])
+    head = " ".join(line.lstrip("#* ") for line in text.splitlines()[:15])
     assert banner in head
     assert "Run: " in head
     assert text == language(name).script(definition)
@@ -219,9 +281,13 @@ def test_texts_stay_in_their_comments_and_labels(name, case) -> None:
     text = language(name).script(case("odd").instrument)
     assert text.replace("\n", "").isprintable() or name == "r"
     starts = {"python": "#", "r": "#", "spss": "*", "stata": "*"}[name]
-    titles = [line for line in text.splitlines() if "It's" in line or "Draft'" in line or "error 1" in line]
+    lines = text.splitlines()
+    titles = [line for line in lines if "It's" in line or "Draft'" in line or "error 1" in line]
     assert len(titles) >= 2
-    assert all(line.startswith(starts) for line in titles)
+    for at in map(lines.index, titles):
+        while name == "spss" and lines[at].startswith("  ") and not lines[at - 1].endswith("."):
+            at -= 1  # an SPSS comment goes on to the first full stop at the end of a line
+        assert lines[at].startswith(starts)
     labels = [line for line in text.splitlines() if "QUIT" in line and line not in titles]
     assert len(labels) == (2 if name in ("spss", "stata") else 0)
     assert all(line.startswith(("VARIABLE LABELS one", "label variable one")) for line in labels)
@@ -237,6 +303,21 @@ def test_listings_hold_every_expression(name, case) -> None:
         assert f"\n{expression}\n" in text
     hostile = listing(case("odd").instrument, name, [])
     assert all(line.startswith("#") for line in hostile.splitlines() if "QUIT" in line or "odd" in line)
+
+
+def test_a_listing_for_limesurvey_can_name_the_items_as_our_export_does(case) -> None:
+    definition = case("pwiq").instrument
+    survey = build_survey(definition, forms=["P"])
+    rows = csv.DictReader(io.StringIO(write(survey)["pwiq_p.txt"].decode("utf-8-sig")), delimiter="\t")
+    exported = {row["text"] for row in rows if row["type/scale"] == "*"}
+    text = listing(definition, "limesurvey", ["P"], names=names_in_expressions(survey))
+    expressions = [line for line in text.splitlines() if line and not line.startswith("#")]
+    assert len(expressions) == len(survey.scores)
+    assert {f"{{{expression}}}" for expression in expressions} <= exported
+    assert "pagerole_roleaf.NAOK" in text
+    assert "ARRAY_ITEM" in text
+    with pytest.raises(ValueError, match="only LimeSurvey has other names"):
+        listing(definition, "redcap", ["P"], names={})
 
 
 def test_a_listing_needs_a_platform(case) -> None:

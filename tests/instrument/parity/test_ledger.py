@@ -19,6 +19,7 @@ from instrument.parity.ledger import (
 )
 from instrument.platforms import PLATFORMS
 from instrument.survey import ASPECTS, Asked, Survey, build_survey
+from tests.instrument.platforms.surveys import SURVEYS
 
 READERS = sorted(Path(str(readers.__file__)).parent.glob("*.py"))
 
@@ -157,11 +158,43 @@ def test_the_ledger_says_it_all(all_forms):
         "fhir r5",
     ]
     assert frame.columns.tolist() == list(ASPECTS)
-    rows = ledger_rows(entries)
-    assert len(rows) == 3 * len(ASPECTS)
     text = ledger_text(entries)
     assert "What is lost:" in text
     assert "Read by:" in text
+
+
+def test_the_ledger_file_has_a_row_a_difference_and_small_cells(all_forms):
+    entries = parity_ledger([all_forms], platforms=["bids", "fhir"])
+    rows = ledger_rows(entries)
+    differences = [d for entry in entries for verdict in entry.verdicts for d in verdict.differences]
+    equal = [verdict for entry in entries for verdict in entry.verdicts if not verdict.differences]
+    assert len(rows) == len(differences) + len(equal)
+    assert set(zip(rows["platform"], rows["variant"], rows["aspect"], strict=True)) == {
+        (entry.platform, entry.variant, aspect) for entry in entries for aspect in ASPECTS
+    }
+    there = rows[rows["where"] != ""]
+    assert there["where"].tolist() == [difference.where for difference in differences]
+    assert (there["stated_loss"] != "").all()
+    assert max(rows[name].str.len().max() for name in rows.columns) < 2000
+
+
+def test_the_table_explains_the_marks_that_it_shows_and_no_others(pwiq):
+    text = ledger_text(parity_ledger([build_survey(pwiq, languages=["en"])], platforms=["redcap"]))
+    assert "same: read back" in text
+    assert "–: nothing of this kind" in text
+    assert "?: " not in text
+    assert "DIFFERENT" not in text
+    assert "off scale, loss: answers such as" in text
+    assert "off scale, loss" not in ledger_text(parity_ledger([build_survey(pwiq)], platforms=["spss"]))
+
+
+@pytest.mark.parametrize("platform", PLATFORMS)
+def test_every_loss_is_a_sentence(platform):
+    for survey in SURVEYS.values():
+        for loss in PLATFORMS[platform].losses(survey):
+            assert loss.what[0].isupper()
+            assert loss.what.endswith(".")
+            assert not loss.what.endswith("..")
 
 
 def test_an_unknown_platform_is_refused(all_forms):

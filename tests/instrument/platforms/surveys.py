@@ -103,6 +103,16 @@ def answer_columns(survey: Survey) -> dict[str, tuple[Asked, Choice | None]]:
     return found
 
 
+def pages_with_rule(survey: Survey) -> list[str]:
+    """Ids of the pages above which the rule stands: for each form the first page on which it is asked an item."""
+    first: dict[str, str] = {}
+    for page in survey.pages if survey.instrument.rule else ():
+        for form in {form for question in page.questions for form in question.forms or ("everyone",)}:
+            if page.kind == "items":
+                first.setdefault(form, page.id)
+    return [page.id for page in survey.pages if page.id in first.values()]
+
+
 def said(survey: Survey, language: str) -> list[str]:
     """The texts that are shown but not asked, in their order."""
     instrument = survey.instrument

@@ -17,7 +17,7 @@ from instrument.platforms.fhir import code_system, losses, questionnaire_url, wr
 from instrument.platforms.fhir_rules import check_questionnaire
 from instrument.survey import build_survey
 from tests.instrument.platforms.instruments import CANTEEN, DATA, HOSTILE, PWIQ
-from tests.instrument.platforms.surveys import SURVEYS
+from tests.instrument.platforms.surveys import SURVEYS, pages_with_rule
 
 GOLDEN = DATA.parents[1] / "instrument" / "pwiq" / "golden.csv"
 MODELS = {"R4": QuestionnaireR4, "R5": QuestionnaireR5}
@@ -109,7 +109,7 @@ def test_every_question_text_code_and_language(name, release):
             speaks(coding, "display", choice.label)
             assert coding["system"] == code_system(survey, question.scale or "form")
     shown = {"text-banner": survey.banner, "text-instructions": survey.instrument.instructions}
-    shown |= {f"text-rule-{page.id}": survey.instrument.rule for page in survey.pages if page.kind == "items"}
+    shown |= {f"text-rule-{page}": survey.instrument.rule for page in pages_with_rule(survey)}
     shown = {link: text for link, text in shown.items() if text}
     displayed = [item for item in items if item["type"] == "display"]
     assert [item["linkId"] for item in displayed] == list(shown)

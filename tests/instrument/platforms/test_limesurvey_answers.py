@@ -116,7 +116,9 @@ def test_long_answers_and_masked_formulas(tmp_path):
         pd.testing.assert_frame_equal(getattr(short, name), getattr(long, name))
     assert short.people["open1"].tolist() == long.people["open1"].tolist() == ["=1+1"]
     told = long.ledger.set_index("header")["note"]
-    assert told["(masked cells)"] == "1 cells began with '= as LimeSurvey masks formulas; the apostrophe was removed"
+    assert told["(masked cells)"] == (
+        "1 cells began with '= as LimeSurvey masks formulas; they were read without the apostrophe"
+    )
 
 
 def test_unsubmitted_answers_are_kept_and_counted(tmp_path):
@@ -159,8 +161,8 @@ def test_a_heading_cut_so_short_that_it_fits_two_questions(tmp_path):
     header[9] = f"{PAGE[:15]}.. [The .. ]"
     found = faults(write(tmp_path / "a.csv", header, short_row(7)))
     assert found[0] == (
-        f"a.csv:1:{header[9]}: this heading fits placeaf, placebb, global10; export with question codes as headings, or "
-        "rename it"
+        f"a.csv:1:{header[9]}: this heading fits placeaf, placebb, global10; take 'question code' as headings when "
+        "exporting, or rename it"
     )
 
 
@@ -220,3 +222,44 @@ def test_an_export_without_the_id_is_recognised(tmp_path):
         responses = read_responses(tmp_path / "a.csv", CANTEEN)
         assert responses.ledger["platform"].unique().tolist() == ["limesurvey"]
         assert responses.people["meal1"].astype(str).tolist() == [row["meal1"] or "<NA>" for row in rows]
+
+
+def test_a_cut_heading_is_decided_by_the_form_and_the_order_of_the_questionnaire(tmp_path):
+    # PWIQ asks "How new peer workers are hired and started" twice: form P how much it matters (imp), M how hard it is (dif).
+    pwiq = read_instrument("pwiq")
+    items = list(pwiq.asked_by("P"))
+    answers = {name: str(1 + at % 5) for at, name in enumerate(items)}
+
+    def cut(text):
+        return f"1/11 [{text[:38]}.. ]" if len(text) > 38 else f"1/11 [{text}]"
+
+    header = ["Response ID", "Date submitted", "Last page", "Start language", "P"]
+    cells = ["1", "2026-03-01 10:00:00", "9", "en", "P"]
+    for name in items:
+        header.append(cut(pwiq.items[name].text["en"]))
+        cells.append(answers[name])
+    questions = {"impindu": "4", "impeduc": "2", "impsupv": "5", "implead": "1"}
+    for name, answer in questions.items():
+        header.append(cut(pwiq.questions[name].text["en"]))
+        cells.append(answer)
+        twin = pwiq.questions[name.replace("imp", "dif")]
+        assert cut(twin.text["en"]) == header[-1]
+        assert "P" not in twin.forms
+    responses = read_responses(write(tmp_path / "a.csv", header, cells), pwiq)
+    assert responses.answers.loc["1", items].tolist() == [int(answers[name]) for name in items]
+    assert responses.people.loc["1", list(questions)].tolist() == [4, 2, 5, 1]
+    # Where nothing decides, it is refused.
+    twice = [*header, header[-1]]
+    with pytest.raises(ResponseError, match=r"both read as implead"):
+        read_responses(write(tmp_path / "b.csv", twice, [*cells, "3"]), pwiq)
+
+
+def test_cut_headings_of_hidden_constants(tmp_path):
+    digest = CANTEEN.digest[:16]
+    stamp = f"canteen 0.2.0 form P order definition sha256:{digest}"
+    header, cells = [*ABBREVIATED], list(short_row(7))
+    header += [f"{stamp[:38]}.. ", "0.2.0", "2"]
+    cells += [stamp, "0.2.0", "2"]
+    responses = read(write(tmp_path / "a.csv", header, cells))
+    assert responses.people["wave"].tolist() == [2]
+    assert responses.ledger.set_index("column")["note"]["definition"] == f"what the survey was made from: {stamp}"

@@ -106,6 +106,7 @@ def test_the_structure_is_that_of_an_exported_survey(survey):
     assert sorted(placed) == sorted(element["PrimaryAttribute"] for element in elements(file, "SQ"))
     tags = [question["DataExportTag"] for question in questions(file)]
     assert len(set(tags)) == len(tags)
+    assert payload(file, "SO")["AnonymizeResponse"] == "Yes"
     assert list(payload(file, "SO")["AvailableLanguages"]) == [qualtrics_language(each) for each in survey.languages]
 
 

@@ -112,7 +112,7 @@ def test_what_is_lost():
 
     alone = stated(SURVEYS["PWIQ short"])
     assert set(alone) == {"texts", "codes", "required", "branching", "off_scale", "layout", "scores"}
-    assert alone["codes"].endswith("1 = PS, 2 = CS, 3 = MS")
+    assert alone["codes"].endswith("1 = PS, 2 = CS, 3 = MS.")
     assert "difrole: MS" in alone["branching"]
     assert "set it on form" in alone["required"]
     assert "roleaf" not in alone["branching"]
@@ -120,7 +120,7 @@ def test_what_is_lost():
     one = stated(SURVEYS["canteen P"])
     assert set(one) == {"texts", "languages", "off_scale", "layout", "scores"}
     assert "(en, es)" in one["languages"]
-    assert stated(required(SURVEYS["canteen P"], "meal"))["required"].endswith("set it on meal")
+    assert stated(required(SURVEYS["canteen P"], "meal"))["required"].endswith("set it on meal.")
 
 
 def test_the_same_survey_gives_the_same_bytes():

@@ -16,7 +16,7 @@ from instrument.formulas.redcap import calculations
 from instrument.platforms.redcap import losses, write
 from instrument.survey import build_survey
 from tests.instrument.platforms.instruments import CANTEEN, HOSTILE, PWIQ, SMALL
-from tests.instrument.platforms.surveys import SURVEYS
+from tests.instrument.platforms.surveys import SURVEYS, pages_with_rule
 
 each_survey = pytest.mark.parametrize("survey", SURVEYS.values(), ids=SURVEYS)
 
@@ -179,7 +179,9 @@ def test_a_page_is_a_section_and_a_matrix(survey):
     for page in survey.pages:
         first = place[page.questions[0].id]
         above = table[first - 1]
-        if above[TYPE] == "descriptive" and above[NAME].startswith("text_rule"):
+        has_rule = above[TYPE] == "descriptive" and above[NAME].startswith("text_rule")
+        assert has_rule == (page.id in pages_with_rule(survey))
+        if has_rule or above[NAME] == f"text_{page.id}":
             first -= 1
         starts.append(first)
         assert [row[HEADER] for row in table[first + 1 : place[page.questions[-1].id] + 1] if row[HEADER]] == []
@@ -191,6 +193,8 @@ def test_a_page_is_a_section_and_a_matrix(survey):
     assert [at for at, row in enumerate(table) if row[HEADER]] == starts[1:]
     numbers = [as_shown(table[at][HEADER]) for at, page in zip(starts, survey.pages, strict=True) if page.number]
     assert [number for number in numbers if number] == [page.number for page in survey.pages[1:] if page.number]
+    others = {table[at][HEADER] for at, page in zip(starts[1:], survey.pages[1:], strict=True) if not page.number}
+    assert others <= {"&nbsp;"}  # a page break that shows nothing
 
 
 @each_survey
@@ -275,7 +279,7 @@ def test_a_page_whose_first_question_is_not_for_all_has_a_field_for_its_header()
     table = rows(survey)
     at = next(place for place, row in enumerate(table) if row[NAME] == "peers1")
     assert table[at][HEADER] == ""
-    assert (table[at - 1][TYPE], table[at - 1][HEADER]) == ("descriptive", CANTEEN.title["en"])
+    assert (table[at - 1][TYPE], table[at - 1][HEADER]) == ("descriptive", "&nbsp;")
     assert table[at - 1][BRANCHING] == ""
     assert list(faults(table)) == []
 

@@ -106,7 +106,7 @@ def test_the_form_is_that_of_the_name_of_the_instrument_or_must_be_said(tmp_path
     cells = [cell for name, cell in zip(anonymous, raw_row("1"), strict=True) if name in short]
     assert faults(write(tmp_path / "c.csv", short, cells)) == (
         "c.csv:1:form: there is no such column; add it: allowed in it are P, C, PS, CS (the items of the file are those "
-        "of PS or CS), or say the form of the file (form=, --form)",
+        "of PS or CS), or say the form of the file (--form PS)",
     )
     assert read(tmp_path / "c.csv", form="CS").people["form"].tolist() == ["CS"]
 
@@ -162,7 +162,7 @@ def test_events_are_waves_in_the_order_of_the_records(tmp_path):
     assert responses.people["organisation"].tolist() == ["north", "north", "north", "south"]
     assert responses.answers.index.tolist() == ["1/later_arm_1", "2/first_arm_1", "2/later_arm_1", "3/first_arm_2"]
     ledger = responses.ledger.set_index("column")["note"]
-    assert ledger["wave"] == "events in the order of records: first = 1, later = 2"
+    assert ledger["wave"] == "events in the order of records: first = 1, later = 2; answers of 2026-03-05"
     assert ledger["organisation"] == "the data access group"
 
 
@@ -222,8 +222,8 @@ def test_calculated_fields_are_compared_with_our_scores(tmp_path):
     row = responses.ledger.set_index("column").loc["facindex"]
     assert row[["became", "note"]].tolist() == [
         "score",
-        "computed by the platform: 1 of 2 agree with the scores computed here, 1 differ (row 3: 66.7 there, 66.6667 here); "
-        "the scores computed here count",
+        "computed by the platform: 1 of 2 that both have differ from the scores computed here (row 3: 66.7 there, 66.6667 "
+        "here); the scores computed here count",
     ]
 
 

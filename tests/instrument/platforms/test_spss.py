@@ -34,6 +34,8 @@ def test_every_column_has_its_label_codes_missing_codes_and_measure(survey, tmp_
         assert set(keys) <= {"response", "person", "form", "wave", "version"}
         assert meta.column_names == [*keys, *columns]
         assert set(meta.column_names) <= {*known_columns(survey.instrument), "version"}
+        for name in ("response", "person"):  # the definition has no words for them; the codebook's are English
+            assert bool(meta.column_names_to_labels[name]) == (language == "en")
         for name, (question, choice) in columns.items():
             label = question.text[language] + ("" if choice is None else f" – {choice.label[language]}")
             assert label.encode().startswith(meta.column_names_to_labels[name].encode())

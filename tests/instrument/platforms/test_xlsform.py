@@ -16,7 +16,7 @@ from instrument.parity.ledger import parity_ledger
 from instrument.platforms.xlsform import losses, write
 from instrument.survey import build_survey
 from tests.instrument.platforms.instruments import CANTEEN, DATA, SMALL
-from tests.instrument.platforms.surveys import SURVEYS
+from tests.instrument.platforms.surveys import SURVEYS, pages_with_rule
 
 NAMES = {"en": "English (en)", "es": "Español (es)"}
 XF = {"x": "http://www.w3.org/2002/xforms", "h": "http://www.w3.org/1999/xhtml"}
@@ -162,7 +162,9 @@ def test_texts_to_read_constants_scores_and_settings(name):
     root = compiled(name)
     form = Form(root)
     notes = {"note_banner": survey.banner, "note_instructions": survey.instrument.instructions}
-    notes |= {f"note_rule_{page.id}": survey.instrument.rule for page in survey.pages if page.kind == "items"}
+    notes |= {
+        f"note_rule_{page.id}": survey.instrument.rule for page in survey.pages if page.id in pages_with_rule(survey)
+    }
     notes = {name: text for name, text in notes.items() if text}
     assert [name for name in form.controls if name.startswith("note_")] == list(notes)
     for note, text in notes.items():
@@ -224,6 +226,24 @@ def test_cells_are_text_and_bytes_are_the_same_each_time():
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         assert {entry.date_time[0] for entry in archive.infolist()} == {1980}
         assert b"<f>" not in b"".join(archive.read(entry) for entry in archive.infolist())
+
+
+def test_people_can_read_the_sheets():
+    book = openpyxl.load_workbook(io.BytesIO(written("PWIQ all")))
+    for sheet in book:
+        assert sheet.freeze_panes == "A2"
+        for column in sheet.iter_cols():
+            kind = column[0].value.split("::")[0]
+            width = sheet.column_dimensions[column[0].column_letter].width
+            assert width >= 16
+            for cell in column[1:]:
+                text = cell.value or ""
+                if kind == "label":
+                    assert cell.alignment.wrap_text
+                    height = sheet.row_dimensions[cell.row].height or 15
+                    assert len(text) / width * 15 <= height
+                elif len(text) > width and kind == "calculation":
+                    assert cell.alignment.horizontal == "fill"
 
 
 def test_a_text_that_is_too_long_for_a_cell():
