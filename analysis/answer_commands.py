@@ -302,7 +302,7 @@ def _score(options: argparse.Namespace) -> None:
     scores = score(responses, metric=options.metric, items=options.items)
     keys = ["person", "form", "wave", "organisation", "team"]
     people = responses.people.reindex(columns=keys)
-    table = spreadsheet_safe(people).join(scores)
+    table = spreadsheet_safe(people).join(scores.round(10))  # 32, and not 31.999999999999996
     write_text(table.to_csv(index=False, lineterminator="\n"), options)
     total = next((rule.id for rule in instrument.scores if rule.kind == "total"), scores.columns[-1])
     _print_score(options.out, total, scores, responses)

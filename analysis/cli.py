@@ -13,6 +13,7 @@ from pathlib import Path
 
 from analysis.answer_commands import add_answer_commands
 from analysis.command_line import UsageError, add_command
+from analysis.form_commands import add_form_commands
 from analysis.questionnaire_commands import add_questionnaire_commands
 
 _EPILOG = """\
@@ -76,6 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     add_questionnaire_commands(commands)
+    add_form_commands(commands)
     add_answer_commands(commands)
     command = add_command(commands, "lab", _lab, "open the notebooks in JupyterLab", "pwiq lab --folder my_study")
     command.add_argument(

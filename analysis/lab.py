@@ -13,6 +13,8 @@ from instrument.files import write_whole
 
 SAMPLE_FILES = ("baseline.csv", "baseline.about.json", "followup.csv", "followup.about.json")
 """What the notebooks open with, and the files that say that these answers are simulated."""
+STUDY = ".pwiq-study.json"
+"""What tells a folder that `pwiq init` made."""
 
 
 def open_lab(folder: Path, *, instrument: str = "pwiq", browser: bool = True) -> None:
@@ -32,7 +34,8 @@ def open_lab(folder: Path, *, instrument: str = "pwiq", browser: bool = True) ->
     ValueError
         If JupyterLab is not installed.
     """
-    copy_notebooks(folder, instrument=instrument)
+    if not (folder / STUDY).exists():  # a study's folder has its own notebooks
+        copy_notebooks(folder, instrument=instrument)
     command = [sys.executable, "-m", "jupyterlab", f"--notebook-dir={folder}"]
     if not browser:
         command.append("--no-browser")

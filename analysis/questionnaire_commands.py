@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from analysis.command_line import UsageError, add_command, add_out, check_out, write_text
+from analysis.form_commands import FORMS, add_form_options, export_form
 
 if TYPE_CHECKING:
     from instrument.survey import Survey
@@ -126,7 +127,7 @@ def _add_export(commands: object) -> None:
         "write the questionnaire for a survey platform",
         "pwiq export redcap --form P --out pwiq_p.csv",
     )
-    command.add_argument("platform", type=_platform, metavar="PLATFORM", help=", ".join(PLATFORM_NAMES))
+    command.add_argument("platform", type=_platform, metavar="PLATFORM", help=", ".join((*PLATFORM_NAMES, *FORMS)))
     command.add_argument(
         "--form",
         default=None,
@@ -144,16 +145,17 @@ def _add_export(commands: object) -> None:
     )
     command.add_argument("--seed", type=int, help="shuffle the pages of items by this seed, the same for everyone")
     command.add_argument("--wave", type=int, help="number of the wave, stored with every answer")
+    add_form_options(command)
     add_out(command, "file to write, or a folder where a platform takes several files")
 
 
 def _platform(name: str) -> str:
     """Return the platform that somebody means; names of servers stand for the file that they take."""
     meant = {"kobo": "xlsform", "odk": "xlsform", "enketo": "xlsform"}.get(name.casefold(), name.casefold())
-    if meant in PLATFORM_NAMES:
+    if meant in (*PLATFORM_NAMES, *FORMS):
         return meant
     hint = "; say qualtrics-txt (supported) or qualtrics-qsf (best effort)" if meant == "qualtrics" else ""
-    raise argparse.ArgumentTypeError(f"{name!r} is none of {', '.join(PLATFORM_NAMES)}{hint}")
+    raise argparse.ArgumentTypeError(f"{name!r} is none of {', '.join((*PLATFORM_NAMES, *FORMS))}{hint}")
 
 
 def _add_parity(commands: object) -> None:
@@ -289,6 +291,12 @@ def _export(options: argparse.Namespace) -> None:
         seed=options.seed,
         wave=options.wave,
     )
+    if options.platform in FORMS:
+        said = export_form(options, survey)
+        print(
+            "\n".join([str(options.out), _what_was_asked(survey), said, survey.banner.get(instrument.languages[0], "")])
+        )
+        return
     platform = PLATFORMS[options.platform]
     written = write_export(survey, platform, options.out, force=options.force)
     print("\n".join(_named_files(written, options.out)))

@@ -154,6 +154,8 @@ def run_report(
         executed = run_notebooks(parameters, Path(work), progress=progress)
         shown = [entry for name in executed for entry in read_shown(parts, name)]
         provenance = _provenance(paths, definition, chosen, audience)
+        if mapping is not None:
+            provenance["mapping"] = _file(Path(mapping))
         if chosen is not responses:
             provenance["of"] = {"organisation": organisation, "team": team}
         _gather(finished, parts, executed, shown, provenance, definition, audience)
@@ -355,12 +357,19 @@ def _provenance(
         "audience": audience,
         "smallest_group_shown": floor,
         "questionnaire": {"id": definition.id, "version": definition.version, "sha256": definition.digest},
-        "data": [{"file": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()} for path in paths],
+        "data": [
+            {**_file(path), "read_as": read_as}
+            for path, read_as in zip(paths, responses.ledger.drop_duplicates("file")["platform"], strict=True)
+        ],
         "responses": count or f"fewer than {floor} in each wave",
         "seed": SEED,
         "python": platform.python_version(),
         "packages": {name: importlib.metadata.version(name) for name in _PACKAGES},
     }
+
+
+def _file(path: Path) -> dict[str, str]:
+    return {"file": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
 
 
 def _gather(

@@ -13,13 +13,13 @@ from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from analysis.lab import STUDY as RECORD
 from analysis.lab import copy_notebooks
 from instrument.definition import Instrument, read_instrument
 from instrument.files import write_whole
 from instrument.forms.study import study_template
 
-RECORD = ".pwiq-study.json"
-"""Which files were laid into the folder, with digests of what they held: so an upgrade knows the user's own."""
+# The record says which files were laid into the folder, with digests of what they held: so an upgrade knows the user's own.
 
 _IGNORED = """\
 # Answers of people never go into a repository.

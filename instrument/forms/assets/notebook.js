@@ -1,0 +1,148 @@
+/* The questionnaire in a notebook: `mount` of questionnaire.js with a host that speaks to the kernel. It is put behind
+   questionnaire.js in one module, which anywidget loads.
+
+   Messages to the kernel: {id, kind, window, …}; each is answered by {id, …} or {id, error}, where error is the name of a
+   word. Nothing of the answers is in the widget's traits: those are saved in the notebook's file.
+
+     open                  -> {data, prefill}
+     load                  -> {draft: {…} | null}
+     save  {draft, take}   -> {}; take: the draft goes on in this window from now on
+     clear {response}      -> {}
+     send  {response}      -> {}
+*/
+
+const ANSWER_WITHIN = 20000; // ms; longer than the kernel waits for others that write to the file
+const SAY_WITHIN = 4000; // ms until a sentence says that the kernel does not answer
+
+function kernelOf(model) {
+  const pending = new Map();
+  const window_ = randomId();
+  const heard = (message) => {
+    const call = message && pending.get(message.id);
+    if (!call) return; // another view of this widget asked
+    pending.delete(message.id);
+    clearTimeout(call.timer);
+    if (message.error) call.reject(new Error(message.error));
+    else call.resolve(message);
+  };
+  model.on("msg:custom", heard);
+  return {
+    ask(kind, content = {}, within = ANSWER_WITHIN) {
+      return new Promise((resolve, reject) => {
+        const id = randomId();
+        const silent = () => {
+          pending.delete(id);
+          reject(new Error("kernel_silent"));
+        };
+        const timer = within ? setTimeout(silent, within) : undefined;
+        pending.set(id, { resolve, reject, timer });
+        try {
+          model.send({ id, kind, window: window_, ...content });
+        } catch {
+          clearTimeout(timer);
+          silent();
+        }
+      });
+    },
+    close() {
+      model.off("msg:custom", heard);
+      for (const call of pending.values()) clearTimeout(call.timer);
+      pending.clear();
+    },
+  };
+}
+
+function hostOf(kernel, prefill) {
+  let response = null; // the id of the draft that was seen last
+  let claimed = false;
+  let taken = () => {};
+  return {
+    async loadDraft() {
+      const { draft } = await kernel.ask("load");
+      response = draft ? draft.response : null;
+      return draft;
+    },
+    async saveDraft(draft) {
+      response = draft.response;
+      const take = claimed;
+      claimed = false;
+      try {
+        await kernel.ask("save", { draft, take });
+      } catch (error) {
+        if (error.message === "store_elsewhere") return taken();
+        claimed = claimed || take;
+        throw error;
+      }
+    },
+    async clearDraft() {
+      if (response !== null) await kernel.ask("clear", { response });
+      response = null;
+    },
+    async submit(sent) {
+      await kernel.ask("send", { response: sent });
+    },
+    claim(onTaken) {
+      claimed = true;
+      taken = onTaken;
+    },
+    prefill,
+    again: true,
+  };
+}
+
+/* JupyterLab says on its body whether its theme is light; elsewhere the colours follow the system. */
+function followTheme(root) {
+  const read = () => {
+    const light = document.body.dataset.jpThemeLight;
+    if (light) root.dataset.theme = light === "true" ? "light" : "dark";
+  };
+  read();
+  const watch = new MutationObserver(read);
+  watch.observe(document.body, { attributes: true, attributeFilter: ["data-jp-theme-light"] });
+  return () => watch.disconnect();
+}
+
+function render({ model, el }) {
+  const kernel = kernelOf(model);
+  const root = document.createElement("div");
+  // JupyterLab's own keys (d d deletes a cell) must not act on what is typed here.
+  root.setAttribute("data-lm-suppress-shortcuts", "true");
+  root.setAttribute("data-jp-suppress-context-menu", "true");
+  const typed = (event) => event.stopPropagation();
+  root.addEventListener("keydown", typed);
+  const status = document.createElement("p");
+  status.setAttribute("role", "status");
+  root.append(status);
+  el.append(root);
+  const words = model.get("opening");
+  status.textContent = words.waiting;
+  const late = setTimeout(() => {
+    status.textContent = words.silent;
+  }, SAY_WITHIN);
+  const unfollow = followTheme(root);
+  let form = null;
+  let gone = false;
+  kernel
+    .ask("open", {}, 0) // a busy kernel answers once its cell is done
+    .then(({ data, prefill }) => {
+      clearTimeout(late);
+      if (gone) return;
+      status.remove();
+      form = mount(root, data, hostOf(kernel, prefill));
+    })
+    .catch(() => {
+      clearTimeout(late);
+      status.textContent = words.silent;
+    });
+  return () => {
+    gone = true;
+    clearTimeout(late);
+    unfollow();
+    kernel.close();
+    if (form) form.destroy();
+    root.removeEventListener("keydown", typed);
+    root.remove();
+  };
+}
+
+export default { render };

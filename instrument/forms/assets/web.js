@@ -1,0 +1,129 @@
+/* The web page around the form (questionnaire.js stands before this in the same script): where drafts and answers go. */
+
+const data = JSON.parse(document.getElementById("pwiq-data").textContent);
+const root = document.getElementById("form");
+const { kiosk, address } = data.web;
+const KEY = `pwiq:${data.name}`;
+const WAIT = 30000; // milliseconds for the address to reply
+
+/* localStorage, or an error where there is none: it may be full, switched off or forbidden. */
+const store = {
+  get: (name) => window.localStorage.getItem(`${KEY}:${name}`),
+  set: (name, text) => window.localStorage.setItem(`${KEY}:${name}`, text),
+  remove: (name) => window.localStorage.removeItem(`${KEY}:${name}`),
+  names: () => Object.keys(window.localStorage).filter((name) => name.startsWith(`${KEY}:`)).map((name) => name.slice(KEY.length + 1)),
+};
+
+const drafts = {
+  async loadDraft() {
+    const text = store.get("draft");
+    if (text === null) return null;
+    try {
+      return Object(JSON.parse(text));
+    } catch {
+      return {}; // damaged: offered as a draft that does not fit, to be deleted
+    }
+  },
+  async saveDraft(draft) {
+    store.set("draft", JSON.stringify(draft));
+  },
+  async clearDraft() {
+    store.remove("draft");
+  },
+};
+
+/* On a shared device nothing is kept before sending: the next person could open it. */
+const nothing = { loadDraft: async () => null, saveDraft: async () => undefined, clearDraft: async () => undefined };
+
+/* The window that answered last owns the draft; the others hear of it through the storage. */
+const window_id = randomId();
+let taken = () => undefined;
+window.addEventListener("storage", (event) => {
+  if (event.key === `${KEY}:window` && event.newValue && event.newValue !== window_id) taken();
+});
+/* A page that the browser kept and shows again has heard nothing meanwhile. */
+window.addEventListener("pageshow", (event) => {
+  try {
+    if (event.persisted && store.get("window") !== window_id) taken();
+  } catch {
+    // Without storage no other window can have taken over.
+  }
+});
+function claim(onTaken) {
+  taken = onTaken;
+  try {
+    store.set("window", window_id);
+  } catch {
+    // Nothing can be kept, so that nothing can be overwritten either; the form says that drafts are not kept.
+  }
+}
+
+function download(name, text, type) {
+  const url = URL.createObjectURL(new Blob([text], { type }));
+  const link = el("a", { href: url, download: name });
+  document.body.append(link);
+  link.click();
+  link.remove();
+  setTimeout(() => URL.revokeObjectURL(url), 60000);
+}
+
+/* Every cell in quotation marks; what a spreadsheet would run gets an apostrophe (OWASP, "CSV Injection"). */
+function csv(columns, rows) {
+  const cell = (text) => `"${(/^[=+\-@\t\r\n]/.test(text) ? `'${text}` : text).replaceAll('"', '""')}"`;
+  const lines = [columns, ...rows.map((row) => columns.map((column) => row[column] ?? ""))];
+  return `\ufeff${lines.map((line) => line.map(cell).join(",")).join("\r\n")}\r\n`;
+}
+
+const asJson = (columns, rows) => `${JSON.stringify({ format: data.format, stamp: data.stamp, columns, responses: rows }, null, 1)}\n`;
+
+function saveFile({ columns, row }) {
+  download(`${data.name}_${row.response}.csv`, csv(columns, [row]), "text/csv;charset=utf-8");
+}
+
+async function post({ columns, row }) {
+  const ending = new AbortController();
+  const timer = setTimeout(() => ending.abort(), WAIT);
+  let reply;
+  try {
+    reply = await fetch(address, {
+      method: "POST", headers: { "Content-Type": "application/json" }, body: asJson(columns, [row]),
+      credentials: "omit", referrerPolicy: "no-referrer", redirect: "error", cache: "no-store", signal: ending.signal,
+    });
+  } catch {
+    throw new Error(ending.signal.aborted ? "post_slow" : "post_offline");
+  } finally {
+    clearTimeout(timer);
+  }
+  if (!reply.ok) throw new Error("post_refused");
+}
+
+/* One entry for each response, under its id: sent twice, it is still one; two windows cannot overwrite each other. */
+async function collect(response) {
+  try {
+    store.set(`answer:${response.row.response}`, JSON.stringify(response));
+  } catch {
+    throw new Error("storage_full");
+  }
+}
+
+const sending = kiosk
+  ? { submit: collect, ...nothing, keeps: false, again: true, send: "send_kiosk", thanks: "thanks_kiosk", where: "where_kiosk" }
+  : address
+    ? { submit: post, ...drafts, claim, where: "where_post", address }
+    : { submit: async (response) => saveFile(response), ...drafts, claim, send: "send_file", thanks: "thanks_file", where: "where_file", saveAgain: true };
+
+/* ?organisation=a&team=north in the link fills these in. */
+const asked = new URLSearchParams(window.location.search);
+const linked = Object.fromEntries(["organisation", "team"].filter((name) => asked.get(name)).map((name) => [name, asked.get(name)]));
+
+const page = {
+  ...sending,
+  saveFile,
+  history: true,
+  prefill: linked,
+  onLanguage: (id, dir) => Object.assign(document.documentElement, { lang: id, dir }),
+  onTitle: (text) => { document.title = text; },
+};
+
+if (kiosk) openKiosk(page);
+else mount(root, data, page);
