@@ -85,16 +85,16 @@ def test_draft_is_kept_found_after_a_restart_and_gone_once_sent(tmp_path: Path) 
 
 def test_drafts_of_others_and_of_other_forms_are_not_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "a.sqlite"
-    monkeypatch.setenv("JPY_SESSION_NAME", "/home/a/pilot.ipynb")
+    monkeypatch.setenv("JPY_SESSION_NAME", "/srv/a/pilot.ipynb")
     Kernel(path).ask("save", draft=draft(foodaf="3"))
     assert Kernel(path, "C").ask("load") == {"draft": None}
     assert Kernel(path, wave=2).ask("load") == {"draft": None}
-    monkeypatch.setenv("JPY_SESSION_NAME", "/home/b/pilot.ipynb")
+    monkeypatch.setenv("JPY_SESSION_NAME", "/srv/b/pilot.ipynb")
     assert Kernel(path).ask("load") == {"draft": None}
-    monkeypatch.setenv("JPY_SESSION_NAME", "/home/a/pilot.ipynb")
+    monkeypatch.setenv("JPY_SESSION_NAME", "/srv/a/pilot.ipynb")
     assert Kernel(path).ask("load") == {"draft": draft(foodaf="3")}
     content = path.read_bytes()
-    assert b"/home/a" not in content
+    assert b"/srv/a" not in content
     assert b"pilot" not in content
 
 
