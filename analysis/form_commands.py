@@ -55,7 +55,9 @@ def add_form_commands(commands: object) -> None:
     command.add_argument("--settle", type=Path, metavar="FILE", help="write what differs here, to be filled in")
     command.add_argument("--settled", type=Path, metavar="FILE", help="that file, filled in")
     command.add_argument("--record", type=Path, metavar="FILE", help="with --out: how often the two differed, by item")
-    add_out(command, "CSV file of the answers, once everything is settled", required=False)
+    # No --force: somebody may have begun to settle, and final answers are written once.
+    command.add_argument("--out", type=Path, help="CSV file of the answers, once everything is settled")
+    command.set_defaults(force=False)
 
 
 def add_form_options(command: argparse.ArgumentParser) -> None:

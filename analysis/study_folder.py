@@ -56,7 +56,7 @@ Made for `{id}` {version}. {banner}
    your survey platform (`pwiq export`). Answer it once yourself and read that answer before anybody else answers.
 4. **Collect** the answers in `data/`. Read `data/README.md` first.
 5. **Read them**: `pwiq read data/FILE --out data/wave1.csv` says what became of every column.
-6. **Look at them**: `pwiq lab .` opens the notebooks; set the paths in their first cell and run all cells. Or
+6. **Look at them**: `pwiq lab --folder .` opens the notebooks; set the paths in their first cell and run all cells. Or
    `pwiq report data/wave1.csv data/wave2.csv --out report` makes the whole report.
 
 What is in here is yours. After an upgrade of pwiq, `pwiq init` on this folder lays new versions of notebooks beside yours

@@ -19,6 +19,7 @@ import pytest
 from analysis import cli, lab
 from analysis.cli import main
 from analysis.command_line import write_both
+from analysis.study_folder import _STEPS
 from instrument import codebook, read_instrument, read_responses, score
 
 COMMANDS = [
@@ -122,6 +123,28 @@ def test_the_examples_in_the_help_are_right_usage() -> None:
         lines += [line.strip() for line in chosen.epilog.removeprefix("example:\n").splitlines()]
     for line in lines:
         assert parser.parse_args(shlex.split(line)[1:]).run is not None
+
+
+def commands_in_the_documents(root: Path) -> list[str]:
+    """Return what the README, the documents and a study's steps tell people to type: indented lines, and what writes a file."""
+    places = [root / "README.md", *sorted((root / "docs").glob("*.md"))]
+    text = "\n".join(path.read_text(encoding="utf-8") for path in places)
+    found = re.findall(r"^    (pwiq [a-z].*)$", text, re.MULTILINE)
+    found += re.findall(r"`(pwiq [a-z-]+ [^`…]*--out [^`…]*)`", text + _STEPS)
+    return [line.split("  #")[0] for line in found]
+
+
+def test_the_commands_in_the_documents_are_right_usage(root: Path) -> None:
+    parser = cli._parser()
+    lines = commands_in_the_documents(root)
+    assert len(lines) > 40
+    wrong = []
+    for line in lines:
+        try:
+            parser.parse_args(shlex.split(line)[1:])
+        except SystemExit:
+            wrong.append(line)
+    assert wrong == []
 
 
 @pytest.mark.parametrize(

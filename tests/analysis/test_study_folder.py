@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
+import nbformat
 import pytest
 
 from analysis import study_folder
@@ -33,9 +34,8 @@ def test_the_folder_has_all_that_a_study_needs(tmp_path: Path, root: Path) -> No
     assert b"not yet validated" in files["README.md"].lower()
 
 
-def test_answers_are_kept_out_of_git(tmp_path: Path) -> None:
-    if shutil.which("git") is None:
-        pytest.skip("left out: git is not installed")
+def test_answers_are_kept_out_of_git(tmp_path: Path, needs_tool: Callable[..., str]) -> None:
+    needs_tool("git")
     folder = tmp_path / "study"
     make_study(folder)
     for name in ("data/answers.sqlite", "data/wave1.csv", "notebooks/answers.sqlite", "report/team.html"):
@@ -100,7 +100,6 @@ def test_an_upgrade_lays_new_versions_beside_and_changes_nothing(
 
 
 def test_the_form_notebook_is_sound_and_asks_the_chosen_questionnaire(tmp_path: Path) -> None:
-    nbformat = pytest.importorskip("nbformat")
     make_study(tmp_path / "study", instrument=DEFINITION)
     book = nbformat.read(tmp_path / "study" / "notebooks" / "00_fill_in.ipynb", as_version=4)
     nbformat.validate(book)

@@ -41,7 +41,6 @@ def study(tmp_path: Path) -> Path:
 @pytest.fixture
 def lab(study: Path, tmp_path: Path) -> Iterator[str]:
     """The address of a JupyterLab that knows nothing of whoever runs the tests."""
-    pytest.importorskip("jupyterlab")
     port = free_port()
     own = {f"JUPYTER_{name}_DIR": str(tmp_path / name.lower()) for name in ("CONFIG", "DATA", "RUNTIME")}
     own |= {"IPYTHONDIR": str(tmp_path / "ipython"), "HOME": str(tmp_path), "OMP_NUM_THREADS": "1"}

@@ -6,6 +6,7 @@ import io
 from pathlib import Path
 
 import numpy as np
+import openpyxl
 import pandas as pd
 
 import instrument as instrument_package
@@ -25,6 +26,17 @@ TEXTS = (
     "日本 – ñandú, “quoted” ’n’ all",
     "+61 400 000 000",
 )
+
+
+def write_workbook(path, title, cells):
+    """Write rows of text as the only sheet of a workbook, every cell as text and no empty ones."""
+    book = openpyxl.Workbook()
+    book.active.title = title
+    for at, each in enumerate(cells, start=1):
+        for place, text in enumerate(each, start=1):
+            if text != "":
+                book.active.cell(at, place, text).data_type = "s"
+    book.save(path)
 
 
 def survey_of(instrument, *forms, languages=None):

@@ -1,7 +1,6 @@
 import csv
 from dataclasses import replace
 
-import openpyxl
 import pytest
 
 from instrument.checking import check_table
@@ -10,7 +9,16 @@ from instrument.platforms.answers import known_columns
 from instrument.platforms.forms_answers import canonical, evidence
 from instrument.reading import read_responses
 from instrument.tables import line, read_table
-from tests.instrument.platforms.answered import answers_to, assert_same, checked, csv_text, ledger, survey_of, truth
+from tests.instrument.platforms.answered import (
+    answers_to,
+    assert_same,
+    checked,
+    csv_text,
+    ledger,
+    survey_of,
+    truth,
+    write_workbook,
+)
 from tests.instrument.platforms.instruments import CANTEEN, INSTRUMENTS, PWIQ
 from tests.instrument.platforms.simulated_forms import google, microsoft, sections
 
@@ -21,13 +29,7 @@ IDS = [f"{each.id}-{language}" for each, language in CASES]
 def write(folder, cells, name="answers.csv"):
     path = folder / name
     if path.suffix == ".xlsx":
-        book = openpyxl.Workbook()
-        book.active.title = "Form1"
-        for at, each in enumerate(cells, start=1):
-            for place, text in enumerate(each, start=1):
-                if text != "":
-                    book.active.cell(at, place, text).data_type = "s"
-        book.save(path)
+        write_workbook(path, "Form1", cells)
     else:
         path.write_text(csv_text(cells, quoting=csv.QUOTE_ALL), encoding="utf-8")
     return path

@@ -1,4 +1,3 @@
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -104,8 +103,8 @@ write_dta(data, "b.dta")
 """
 
 
-@pytest.mark.skipif(shutil.which("Rscript") is None, reason="R is not installed")
-def test_extended_missing_values_of_stata_written_by_r(tmp_path):
+def test_extended_missing_values_of_stata_written_by_r(tmp_path, needs_tool):
+    needs_tool("Rscript")
     subprocess.run(["Rscript", "-e", R_SCRIPT], cwd=tmp_path, check=True, capture_output=True)
     responses = read(tmp_path / "a.dta")
     assert responses.answers["foodaf"].tolist() == [4, pd.NA, pd.NA, pd.NA, 5]

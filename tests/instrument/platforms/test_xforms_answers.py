@@ -4,7 +4,6 @@ import time
 import zipfile
 from dataclasses import replace
 
-import openpyxl
 import pytest
 from lxml import etree
 from pyxform.xls2xform import convert
@@ -17,7 +16,16 @@ from instrument.platforms.xforms_answers import canonical, evidence, table_of_zi
 from instrument.reading import read_responses
 from instrument.responses import ResponseError
 from instrument.tables import line, read_table
-from tests.instrument.platforms.answered import answers_to, assert_same, checked, csv_text, ledger, survey_of, truth
+from tests.instrument.platforms.answered import (
+    answers_to,
+    assert_same,
+    checked,
+    csv_text,
+    ledger,
+    survey_of,
+    truth,
+    write_workbook,
+)
 from tests.instrument.platforms.instruments import CANTEEN, CASES, IDS, PWIQ
 from tests.instrument.platforms.simulated_xforms import kobo, odk
 
@@ -25,13 +33,7 @@ from tests.instrument.platforms.simulated_xforms import kobo, odk
 def write(folder, cells, name="export.csv", *, separator=";", quoting=csv.QUOTE_ALL):
     path = folder / name
     if path.suffix == ".xlsx":
-        book = openpyxl.Workbook()
-        book.active.title = "PWIQ peers"
-        for at, each in enumerate(cells, start=1):
-            for place, text in enumerate(each, start=1):
-                if text != "":
-                    book.active.cell(at, place, text).data_type = "s"
-        book.save(path)
+        write_workbook(path, "PWIQ peers", cells)
     else:
         path.write_bytes(csv_text(cells, separator=separator, quoting=quoting).encode("utf-8-sig"))
     return path
