@@ -233,9 +233,8 @@ def _read(options: argparse.Namespace) -> None:
     responses = _read_files(options)
     table = canonical_table(responses).reset_index()
     safe = spreadsheet_safe(table)
-    masked = int((safe.astype("string") != table.astype("string")).to_numpy(dtype=bool, na_value=False).sum())
-    # Columns of the file that are no questions keep their headings, which may be formulas as well.
-    safe.columns = safe.columns.map({name: _safe(name) for name in safe.columns})
+    changed = safe.set_axis(table.columns, axis="columns").astype("string") != table.astype("string")
+    masked = int(changed.to_numpy(dtype=bool, na_value=False).sum())
     ledger = spreadsheet_safe(responses.ledger)
     write_both(
         {
@@ -265,14 +264,6 @@ def _print_banner(responses: Responses) -> None:
     banner = responses.instrument.banner
     if banner:
         print(banner[responses.instrument.languages[0]])
-
-
-def _safe(heading: str) -> str:
-    import pandas as pd
-
-    from instrument.files import spreadsheet_safe
-
-    return str(spreadsheet_safe(pd.DataFrame({"": [heading]})).iloc[0, 0])
 
 
 def _map(options: argparse.Namespace) -> None:

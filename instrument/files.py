@@ -39,7 +39,7 @@ def write_whole(path: Path, content: str | bytes) -> None:
 def spreadsheet_safe(table: pd.DataFrame) -> pd.DataFrame:
     """Return the table with text that a spreadsheet would run as a formula made plain by an apostrophe.
 
-    See OWASP, "CSV Injection". Numbers are left alone.
+    See OWASP, "CSV Injection". Numbers are left alone; headings are made plain too.
 
     Examples
     --------
@@ -51,6 +51,8 @@ def spreadsheet_safe(table: pd.DataFrame) -> pd.DataFrame:
         column = safe.iloc[:, position]
         if not pd.api.types.is_numeric_dtype(column.dtype):
             safe.isetitem(position, column.map(_plain))
+    if any(_plain(name) != name for name in safe.columns):
+        safe.columns = safe.columns.map(_plain)
     return safe
 
 

@@ -88,3 +88,11 @@ def test_numbers_gaps_and_columns_of_one_name_are_kept():
     assert safe["empty"].isna().iloc[1]
     twice = pd.DataFrame([["=a", "b"]], columns=["team", "team"])
     assert spreadsheet_safe(twice).to_numpy().tolist() == [["'=a", "b"]]
+
+
+def test_a_heading_that_a_spreadsheet_would_run_becomes_plain():
+    table = pd.DataFrame([[1, 2, 3]], columns=["=HYPERLINK()", "team", 7])
+    assert spreadsheet_safe(table).columns.tolist() == ["'=HYPERLINK()", "team", 7]
+    assert table.columns.tolist() == ["=HYPERLINK()", "team", 7]
+    two_levels = pd.DataFrame([[1]], columns=pd.MultiIndex.from_tuples([("a", "=b")]))
+    assert spreadsheet_safe(two_levels).columns.tolist() == [("a", "=b")]
