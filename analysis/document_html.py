@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from analysis.document import Document, runs
+from analysis.page_style import page_style
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -23,7 +24,7 @@ def html(document: Document) -> str:
         document=document,
         blocks=[(type(block).__name__, block) for block in document.blocks],
         runs=runs,
-        style=(TEMPLATES / "style.css").read_text(encoding="utf-8"),
+        style=page_style(),
     )
     return page.strip() + "\n"
 

@@ -23,11 +23,15 @@ from analysis.document import (
     Words,
     runs,
 )
-from analysis.document_pdf import picture_as_png
+from instrument.look.style import LIGHT
+from instrument.look.typesetting import picture_as_png
 
 _FONT = "Arial"  # on every machine with Word, and with a twin of the same widths elsewhere
 _EPOCH = datetime(1980, 1, 1)  # the first date that a zip file can hold
-_INK, _SOFT, _ACCENT, _SHADE, _LINE, _WARN = "1F2937", "4B5563", "0B5A8A", "F3F4F6", "D1D5DB", "FFF7E6"
+# As Word writes them: without the "#".
+_INK, _SOFT, _ACCENT, _SHADE, _LINE, _WARN = (
+    LIGHT[name].removeprefix("#") for name in ("ink", "soft", "accent", "shade", "line", "warn")
+)
 _LEVELS = {"1": 13.0, "2": 11.0, "3": 10.0}
 
 

@@ -95,11 +95,10 @@ def export_form(options: argparse.Namespace, survey: Survey) -> str:
         return (
             f"{trial}Next: open it, answer once yourself, and read that answer with `pwiq read` (docs/administer.md)."
         )
-    from analysis.document_pdf import FONTS
     from instrument.files import write_whole
     from instrument.forms.paper import write_paper
 
-    write_whole(options.out, write_paper(survey, paper=options.paper, study=study, fonts=FONTS))
+    write_whole(options.out, write_paper(survey, paper=options.paper, study=study))
     return f"{trial}Next: print one, fill it in and key it; `pwiq export keying` with the same options writes the sheet for it."
 
 

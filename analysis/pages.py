@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from analysis.disclosure import FLOORS, Audience
+from analysis.page_style import page_style
 from analysis.release import Shown
 from analysis.released import Released, about_place, references
 from instrument.definition import Instrument
@@ -64,7 +65,7 @@ def write_pages(
         "readers": _AUDIENCES[audience],
         "floor": FLOORS[audience],
         "provenance": provenance,
-        "style": (TEMPLATES / "style.css").read_text(encoding="utf-8"),
+        "style": page_style(),
         "language": language,
         "names": [
             *((form.id, form.title[language]) for form in definition.forms),

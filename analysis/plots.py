@@ -1,7 +1,7 @@
 """One function a figure: takes a released table, returns Axes. Computes no statistic.
 
 Beside each stands the function that puts the same numbers into words, for readers who cannot see it.
-Colours: Okabe and Ito (2008), told apart by every kind of colour vision; shapes differ as well.
+Colours and type are those of instrument/look; shapes differ as well as colours.
 """
 
 from __future__ import annotations
@@ -13,23 +13,29 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
+from matplotlib import font_manager
 from matplotlib import pyplot as plt
 
-BLUE, ORANGE, GREEN, VERMILION, PURPLE, GREY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#6B7280"
-SERIES = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, GREY)
+from instrument.look import style as look
+
+BLUE, VERMILION, GREEN, PURPLE, ORANGE, GREY = SERIES = tuple(
+    look.SERIES[name] for name in ("blue", "vermilion", "green", "purple", "orange", "grey")
+)
 MARKERS = ("o", "s", "D", "^", "v", "P")
-# From disagreement to agreement; even in grey the two ends are told apart by their place.
-ANSWERS = ("#B35806", "#F1A340", "#D8DAEB", "#7FA6D0", "#1F5A96")
+ANSWERS = tuple(look.FIGURE["answers"])
+GRID, AXIS, RULE = (look.FIGURE[name] for name in ("grid", "axis", "rule"))
+for _file in sorted(look.FONTS.glob("*.otf")):
+    font_manager.fontManager.addfont(_file)
 _STYLE = {
-    "font.family": "DejaVu Sans",
+    "font.family": [look.FAMILIES[0], "DejaVu Sans"],
     "font.size": 9,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": True,
-    "grid.color": "#E5E7EB",
+    "grid.color": GRID,
     "grid.linewidth": 0.6,
     "axes.axisbelow": True,
-    "axes.edgecolor": "#9CA3AF",
+    "axes.edgecolor": AXIS,
     "figure.dpi": 100,
 }
 
@@ -69,7 +75,7 @@ def answer_bars(segments: pd.DataFrame, *, labels: Mapping[int, str], names: Map
                 axes.barh(row, percent, left=start, color=palette(place), height=0.8)
                 start += percent
                 furthest = max(furthest, abs(start), abs(start - percent))
-        axes.axvline(0, color="#374151", linewidth=0.8)
+        axes.axvline(0, color=RULE, linewidth=0.8)
         axes.set_yticks(
             range(len(names)), [textwrap.shorten(text, 100, placeholder="…") for text in names.values()], fontsize=8
         )
@@ -311,7 +317,7 @@ def intervals(
                 markersize=5,
                 label=None if label is None else (series_names or {}).get(str(label), str(label)),
             )
-        axes.axvline(0, color="#374151", linewidth=0.9)
+        axes.axvline(0, color=RULE, linewidth=0.9)
         axes.set_yticks(np.arange(len(order)), [names[name] for name in order])
         axes.invert_yaxis()
         axes.set_xlabel(unit)
@@ -351,7 +357,7 @@ def shares_map(shares: pd.DataFrame, *, unit: str) -> Any:
     values = shares.astype("Float64").astype(float)
     with mpl.rc_context(_STYLE):
         _, axes = plt.subplots(figsize=(4.6 + 1.1 * values.shape[1], 1.2 + 0.3 * len(values)))
-        axes.set_facecolor("#E5E7EB")
+        axes.set_facecolor(GRID)
         sns.heatmap(
             values,
             ax=axes,
@@ -558,21 +564,21 @@ def priority_matrix(table: pd.DataFrame, *, cuts: Mapping[str, float], names: Ma
         axes.set(xlim=(1, 5), ylim=(0, 1), xlabel="How hard to change (1 very easy, 5 very hard)")
         axes.set_ylabel("Priority (gap × importance)")
         axes.set_xticks(range(1, 6))
-        axes.axhline(cuts["priority"], color="#374151", linewidth=1)
-        axes.axvline(cuts["difficulty"], color="#374151", linewidth=1)
+        axes.axhline(cuts["priority"], color=RULE, linewidth=1)
+        axes.axvline(cuts["difficulty"], color=RULE, linewidth=1)
         for quadrant, (x, y, side) in {
             "act first": (1.06, 0.97, "left"),
             "plan for": (4.94, 0.97, "right"),
             "easy gain": (1.06, 0.03, "left"),
             "leave for now": (4.94, 0.03, "right"),
         }.items():
-            axes.text(x, y, quadrant, ha=side, va="top" if y > 0.5 else "bottom", color="#374151", style="italic")
+            axes.text(x, y, quadrant, ha=side, va="top" if y > 0.5 else "bottom", color=RULE, style="italic")
         for place, row in zip(_spaced(shown["priority"], 0.055), shown.itertuples(), strict=True):
             colour, marker, filled = _QUADRANTS.get(str(row.quadrant), (GREY, "D", False))
             axes.plot(
                 [row.difficulty, 5.12],
                 [row.priority, place],
-                color="#9CA3AF",
+                color=AXIS,
                 linewidth=0.6,
                 clip_on=False,
                 zorder=1.5,
@@ -656,7 +662,7 @@ def gap_and_importance(table: pd.DataFrame, *, names: Mapping[str, str]) -> Any:
             values = table.loc[rows, column].to_numpy(dtype=float, na_value=np.nan)
             axes.hlines(y, 0, values, color=colour, linewidth=1.4)
             axes.plot(values, y, marker, color=colour, markersize=6)
-            axes.axvline(0.5, color="#374151", linewidth=0.9, linestyle="--")
+            axes.axvline(0.5, color=RULE, linewidth=0.9, linestyle="--")
             axes.set(xlim=(0, 1), xlabel=title)
             for place, value in zip(y, values, strict=True):
                 if np.isnan(value):
@@ -700,7 +706,7 @@ def perception_gaps(means: pd.DataFrame, *, names: Mapping[str, str], form_names
     y = np.arange(len(order))
     with mpl.rc_context(_STYLE):
         figure, axes = plt.subplots(figsize=(8.4, 1.3 + 0.34 * len(order)))
-        axes.hlines(y, wide.min(axis=1), wide.max(axis=1), color="#9CA3AF", linewidth=3)
+        axes.hlines(y, wide.min(axis=1), wide.max(axis=1), color=AXIS, linewidth=3)
         for position, (form, label) in enumerate(form_names.items()):
             if form in wide:
                 axes.plot(wide[form], y, MARKERS[position], color=SERIES[position], markersize=7, label=label)

@@ -30,6 +30,7 @@ from instrument.forms.store import AnswerStore, Reason, StoreError
 from instrument.forms.study import Study, read_study
 from instrument.forms.survey_json import asset, form_data
 from instrument.forms.words import words
+from instrument.look.style import css_colours
 from instrument.survey import Survey, build_survey
 
 # What the respondent is told; the researcher finds the file's name and the details in `Form.problem`.
@@ -56,7 +57,8 @@ class Form(anywidget.AnyWidget):
     form : str or sequence of str, optional
         Id of the form, or of several: then the first question asks which is one's own. Default: the definition's first.
     language : str, optional
-        The language that the form opens in; others can be chosen. Default: the definition's first.
+        The language that the form opens in; others can be chosen, as far as the study has texts in them. Default: the
+        definition's first of these.
     path : str or path, default "answers.sqlite"
         The file of answers, ending in ``.sqlite`` or ``.db``; made if it does not exist.
     wave : int, optional
@@ -119,18 +121,19 @@ class Form(anywidget.AnyWidget):
             raise ValueError(
                 f"language {language!r} is not known; {instrument.id} has {', '.join(instrument.languages)}"
             )
-        first = instrument.languages[0] if language is None else language
+        if study is not None and not isinstance(study, Study):
+            study = read_study(study)
+        offered = [each for each in instrument.languages if study is None or each in study.languages]
+        first = language or next(iter(offered), instrument.languages[0])
         self.survey: Survey = build_survey(
             instrument,
             forms=() if form is None else (form,) if isinstance(form, str) else tuple(form),
-            languages=(first, *(each for each in instrument.languages if each != first)),
+            languages=(first, *(each for each in offered if each != first)),
             follow_up=follow_up,
             switched_on=switched_on,
             planning=planning,
             wave=wave,
         )
-        if study is not None and not isinstance(study, Study):
-            study = read_study(study)
         self._data = form_data(self.survey, study=study, shuffle=shuffle, section="notebook")
         self._prefill = {name: text for name, text in (("organisation", organisation), ("team", team)) if text}
         self.store = AnswerStore(path, instrument)
@@ -139,7 +142,7 @@ class Form(anywidget.AnyWidget):
             warnings.warn(note, stacklevel=2)
         # anywidget makes traits of these two.
         self._esm = asset("questionnaire.js") + asset("notebook.js")
-        self._css = asset("questionnaire.css")
+        self._css = css_colours(".pwiq-form", themes=True) + asset("questionnaire.css")
         own = words("notebook")[first]
         super().__init__(
             opening={"waiting": own["kernel_waiting"], "silent": own["kernel_silent_page"], "language": first}

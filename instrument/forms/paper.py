@@ -5,11 +5,7 @@ Set by Typst. The template is code and never changes; what it shows comes beside
 
 from __future__ import annotations
 
-import functools
-import json
 import re
-import tempfile
-import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib import resources
 from itertools import groupby
@@ -18,6 +14,8 @@ from typing import Any, Literal, get_args
 
 from instrument.forms.study import Study
 from instrument.forms.words import words
+from instrument.look.style import PRINT
+from instrument.look.typesetting import typeset
 from instrument.platforms.statements import BANNER, INSTRUCTIONS, opening_statements, page_statements
 from instrument.survey import Asked, Choice, Page, Survey
 
@@ -43,7 +41,7 @@ _SHOWN = (
     ),
     *("consent_title", "agree", "end_head", "hand_in", "support_title", "support_text", "thanks"),
 )
-_ROOM_FOR_ITEMS = 90  # mm: heading, rule, head of the grid and some rows
+_ROOM_FOR_GRID = 50  # mm: its head and some rows
 _RULER = 8  # from so many answers on, numbers alone stand in a row
 
 
@@ -67,8 +65,8 @@ def write_paper(
     language : str, optional
         Default: the survey's first.
     fonts : str or path, optional
-        A folder with the fonts to use; default: those that Typst brings. A character that they lack is written by its
-        number, ``[U+4E2D]``.
+        A folder with further fonts, for a script that ours lack (they have Latin, Greek and Cyrillic). A character that
+        no font has is written by its number, ``[U+4E2D]``.
 
     Returns
     -------
@@ -88,8 +86,6 @@ def write_paper(
     >>> write_paper(build_survey(read_instrument("pwiq"), forms=["CS"]))[:8]
     b'%PDF-1.7'
     """
-    import typst
-
     if paper not in _TYPST_PAPER:
         raise ValueError(f"paper {paper!r} is not known; use {' or '.join(map(repr, get_args(Paper)))}")
     if len(survey.forms) > 1:
@@ -105,23 +101,9 @@ def write_paper(
             f"what the sheet says around the questions exists in {', '.join(spoken)}, not in {chosen!r}: add a file "
             f"words.{chosen}.toml beside words.en.toml"
         )
-    found = _fonts(None if fonts is None else str(fonts))
-    data = _Sheet(survey, chosen, study, spoken[chosen]).data() | {
-        "paper": _TYPST_PAPER[paper],
-        "fonts": _families(found, given=fonts is not None),
-    }
-    with tempfile.TemporaryDirectory(prefix="pwiq-") as work:
-        folder = Path(work)
-        content = json.dumps(_typeset(data, found), ensure_ascii=False)
-        (folder / "paper.json").write_text(content, encoding="utf-8")
-        template = resources.files("instrument.forms").joinpath("assets", "paper.typ").read_bytes()
-        (folder / "paper.typ").write_bytes(template)
-        made = typst.compile(
-            str(folder / "paper.typ"), root=work, font_paths=found, format="pdf", pdf_standards="ua-1", timestamp=0
-        )
-    if not isinstance(made, bytes):
-        raise TypeError(f"Typst gave {type(made).__name__} instead of one file")
-    return made
+    template = resources.files("instrument.forms").joinpath("assets", "paper.typ").read_bytes()
+    data = _Sheet(survey, chosen, study, spoken[chosen]).data() | {"paper": _TYPST_PAPER[paper], "colours": PRINT}
+    return typeset(template, data, further_fonts=None if fonts is None else Path(fonts))
 
 
 # What stands on the sheets
@@ -134,7 +116,7 @@ class _Sheet:
         self.survey = survey
         self.language = language
         self.said = None if study is None else study.text(language)
-        self.trial = study is None or any(place.startswith(f"{language}.") for place in study.placeholders)
+        self.trial = study is None or bool(study.placeholders_on_paper(language))
         self.words = around
         self.number = 0
 
@@ -165,21 +147,20 @@ class _Sheet:
         around, said = self.words, self.said
         by, contact = ("", "") if said is None else (said.by, said.contact)
         support = [("", "")] * 2 if said is None else [(each.name, each.how) for each in said.support]
+        where, until = ("", "") if said is None or said.paper is None else (said.paper.where, said.paper.until)
         return {
             "trial": around["trial"] if self.trial else "",
             "about": _labelled([(f"{around['study_by']}:", by), (f"{around['study_contact']}:", contact)]),
             "consent": [] if said is None else _paragraphs(said.consent),
+            "hand_in": _labelled([(around["hand_in_where"], where), (around["hand_in_until"], until)]),
             "support": _labelled((f"{name}:" if name else around["support"], how) for name, how in support),
         }
 
     def _section(self, kind: str, pages: Sequence[Page]) -> Iterator[dict[str, Any]]:
         """Yield a heading and the questions of pages of one kind that follow each other."""
-        if kind == "items":
-            yield {"kind": "room", "height": _ROOM_FOR_ITEMS}
-        yield {"kind": "heading", "text": self._title(kind)}
-        for page in pages:
-            for _, text in page_statements(self.survey, page):
-                yield {"kind": "statement", "text": text[self.language]}
+        statements = [text[self.language] for page in pages for _, text in page_statements(self.survey, page)]
+        room = _ROOM_FOR_GRID if _grid_of(pages[0].questions[0], pages, self.language) else 0
+        yield {"kind": "section", "title": self._title(kind), "statements": statements, "room": room}
         if kind == "code":
             yield {"kind": "note", "text": self.words["code_notice"]}
             yield {"kind": "letters", "rows": [self._asked(question) for page in pages for question in page.questions]}
@@ -275,72 +256,3 @@ def _is_ruler(on: Sequence[Mapping[str, Any]]) -> bool:
 
 def _paragraphs(text: str) -> list[str]:
     return [part.strip() for part in text.split("\n\n") if part.strip()]
-
-
-# Characters
-
-
-@functools.cache
-def _fonts(folder: str | None) -> Any:
-    import typst
-
-    if folder is None:
-        return typst.Fonts(include_system_fonts=False, include_embedded_fonts=True)
-    found = typst.Fonts(include_system_fonts=False, include_embedded_fonts=False, font_paths=[folder])
-    if not found.families():
-        raise ValueError(f"no font is in {folder}; name a folder with .otf or .ttf files")
-    return found
-
-
-def _families(fonts: Any, *, given: bool) -> list[str]:
-    """Return the fonts in the order of preference; of those that Typst brings, the ones for text."""
-    return sorted(fonts.families()) if given else ["Libertinus Serif", "New Computer Modern", "DejaVu Sans Mono"]
-
-
-def _typeset(data: Any, fonts: Any) -> Any:
-    """Return data in which every character that the fonts lack is written by its number."""
-    content = json.dumps(data, ensure_ascii=False)
-    families = tuple(data["fonts"])
-    lacking = _lacking(fonts, families, frozenset(sign for sign in content if ord(sign) > 126))
-
-    def of(part: Any) -> Any:
-        if isinstance(part, str):
-            return "".join(_numbered(sign) if sign in lacking or _is_control(sign) else sign for sign in part)
-        if isinstance(part, list):
-            return [of(each) for each in part]
-        return {name: of(each) for name, each in part.items()} if isinstance(part, dict) else part
-
-    return of(data)
-
-
-def _numbered(sign: str) -> str:
-    return " " if sign == "\t" else f"[U+{ord(sign):04X}]"
-
-
-def _is_control(sign: str) -> bool:
-    return unicodedata.category(sign) == "Cc" and sign != "\n"
-
-
-@functools.cache
-def _lacking(fonts: Any, families: tuple[str, ...], signs: frozenset[str]) -> frozenset[str]:
-    """Return the signs that cannot be shown: PDF/UA refuses a page on which one is missing."""
-    if not signs or _shown(fonts, families, "".join(sorted(signs))):
-        return frozenset()
-    return frozenset(sign for sign in signs if not _shown(fonts, families, sign))
-
-
-def _shown(fonts: Any, families: tuple[str, ...], signs: str) -> bool:
-    import typst
-
-    escaped = "".join(f"\\u{{{ord(sign):x}}}" for sign in signs)
-    setting = f'#set document(title: "t")\n#set text(font: {_array(families)}, fallback: false)\n'
-    source = f'{setting}#"{escaped}"'
-    try:
-        typst.compile(source.encode(), font_paths=fonts, format="pdf", pdf_standards="ua-1", timestamp=0)
-    except typst.TypstError:
-        return False
-    return True
-
-
-def _array(families: Sequence[str]) -> str:
-    return "(" + "".join(f"{json.dumps(name, ensure_ascii=False)}, " for name in families) + ")"

@@ -10,6 +10,7 @@ from typing import Any
 
 from instrument.forms.study import Study
 from instrument.forms.survey_json import asset, form_data
+from instrument.look.style import css_colours, css_fonts
 from instrument.survey import Survey
 
 
@@ -65,7 +66,7 @@ def write_web(survey: Survey, *, study: Study | None = None, kiosk: bool = False
     data = form_data(survey, study=study, shuffle=shuffle) | {"web": {"kiosk": kiosk, "address": address}}
     names = ("questionnaire.js", *(("kiosk.js",) if kiosk else ()), "web.js")
     script = "\n".join(asset(name) for name in names)
-    style = asset("questionnaire.css") + asset("page.css")
+    style = css_fonts() + css_colours() + asset("questionnaire.css") + asset("page.css")
     first = survey.languages[0]
     return "\n".join(
         [
@@ -99,6 +100,7 @@ def _policy(script: str, style: str, address: str) -> str:
             "default-src 'none'",
             f"script-src '{_digest(script)}'",
             f"style-src '{_digest(style)}'",
+            "font-src data:",
             "connect-src " + (address or "'none'"),
             "base-uri 'none'",
             "form-action 'none'",

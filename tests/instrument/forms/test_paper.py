@@ -15,10 +15,10 @@ from instrument import read_instrument
 from instrument.forms.paper import write_paper
 from instrument.forms.study import read_study, study_template
 from instrument.forms.words import words
+from instrument.look.style import FONTS
 from instrument.survey import build_survey
 
 ROOT = Path(__file__).parent.parent.parent.parent
-INTER = ROOT / "analysis" / "templates" / "fonts"
 
 
 @pytest.fixture(scope="module")
@@ -174,27 +174,23 @@ def test_nothing_in_a_text_can_read_a_file_or_run(tmp_path):
         assert "thesecret" not in found
 
 
-@pytest.mark.parametrize("fonts", [None, INTER], ids=["brought by Typst", "Inter"])
-def test_the_fonts_have_every_character_of_every_language(pwiq, fonts):
+def test_the_fonts_have_every_character_of_every_language(pwiq):
     # Typst itself says it: with this standard it refuses a page on which a character is missing.
     texts = [text for language in ("en", "es") for text in words("common", "paper")[language].values()]
     texts += re.findall(r'"(.*)"', (ROOT / "instrument/pwiq/text.en.toml").read_text(encoding="utf-8"))
     texts += re.findall(r'"(.*)"', (ROOT / "instrument/pwiq/text.es.toml").read_text(encoding="utf-8"))
     signs = "".join(sorted({sign for text in texts for sign in text if ord(sign) > 126}))
     assert {"ñ", "¿", "é", "«"} <= set(signs)
-    assert "[U+" not in "".join(pages_of(survey_of(pwiq, "CS"), language="es", fonts=fonts, first=2))
-    for family in ["Libertinus Serif"] if fonts is None else ["Inter"]:
-        found = typst.Fonts(
-            include_system_fonts=False, include_embedded_fonts=fonts is None, font_paths=[str(fonts)] if fonts else []
-        )
-        for style in ("", 'style: "italic"', 'weight: "bold"'):
-            setting = f'#set document(title: "t")\n#set text(font: "{family}", fallback: false)\n#set text({style})\n'
-            source = f"{setting}#{json.dumps(signs, ensure_ascii=False)}"
-            assert typst.compile(source.encode(), font_paths=found, format="pdf", pdf_standards="ua-1")
+    assert "[U+" not in "".join(pages_of(survey_of(pwiq, "CS"), language="es", first=2))
+    found = typst.Fonts(include_system_fonts=False, include_embedded_fonts=False, font_paths=[str(FONTS)])
+    for style in ("", 'style: "italic"', 'weight: "bold"'):
+        setting = f'#set document(title: "t")\n#set text(font: "Inter", fallback: false)\n#set text({style})\n'
+        source = f"{setting}#{json.dumps(signs, ensure_ascii=False)}"
+        assert typst.compile(source.encode(), font_paths=found, format="pdf", pdf_standards="ua-1")
 
 
-def test_only_the_fonts_that_were_given_are_used(pwiq):
-    made = write_paper(survey_of(pwiq, "CS"), fonts=INTER)
+def test_only_our_fonts_are_used(pwiq):
+    made = write_paper(survey_of(pwiq, "CS"))
     names = {
         str(font.get_object()["/BaseFont"])
         for page in pypdf.PdfReader(io.BytesIO(made)).pages
