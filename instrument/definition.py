@@ -311,8 +311,9 @@ class Instrument:
     ----------
     id, version, status, licence : str
         ``status`` is "draft" or "validated".
-    title, banner, instructions, rule, form_question : Text
-        Language → text; ``form_question`` asks which form is the respondent's, where one survey holds several.
+    title, banner, instructions, rule, form_question, code_instructions : Text
+        Language → text; ``form_question`` asks which form is the respondent's, where one survey holds several;
+        ``code_instructions`` says why the letters of a code are asked.
     languages : tuple of str
     negative_control : tuple of str
         Facets on which no change is expected, named before there were data.
@@ -335,6 +336,7 @@ class Instrument:
     instructions: Text
     rule: Text
     form_question: Text
+    code_instructions: Text
     languages: tuple[str, ...]
     negative_control: tuple[str, ...]
     response_scales: Catalogue[ResponseScale]
@@ -438,6 +440,7 @@ def _build(file: DefinitionFile) -> Instrument:
         instructions=_text(head.instructions),
         rule=_text(head.rule),
         form_question=_text(head.form_question),
+        code_instructions=_text(head.code_instructions),
         languages=tuple(head.languages),
         negative_control=tuple(head.negative_control),
         response_scales=Catalogue(_scale(name, table) for name, table in tables.response_scales.items()),

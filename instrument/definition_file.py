@@ -58,6 +58,7 @@ class InstrumentTable(_Table):
     instructions: TextTable = {}
     rule: TextTable = {}
     form_question: TextTable = {}
+    code_instructions: TextTable = {}
 
 
 class OffScaleTable(_Table):
@@ -270,7 +271,7 @@ def every_text(tables: DefinitionTables) -> Iterator[EveryLanguage]:
 
     head = tables.instrument
     needed = {"title": True, "banner": head.status == "draft"}
-    for what in ("title", "banner", "instructions", "form_question", "rule"):
+    for what in ("title", "banner", "instructions", "form_question", "rule", "code_instructions"):
         yield text(("instrument", what), getattr(head, what), needed=needed.get(what, False))
     for name, scale in tables.response_scales.items():
         for code in [*scale.codes, *(off.code for off in scale.off_scale)]:

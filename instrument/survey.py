@@ -144,6 +144,14 @@ class Survey:
         """The sentence that says the questionnaire is a draft; empty for a validated one."""
         return self.instrument.banner if self.instrument.status == "draft" else Text()
 
+    def statements(self) -> dict[str, Text]:
+        """Return what is only read, by its name in the definition; what is empty or not needed is left out."""
+        asked = self.instrument
+        said = {"banner": self.banner, "instructions": asked.instructions, "rule": asked.rule}
+        if any(page.kind == "code" for page in self.pages):
+            said["code_instructions"] = asked.code_instructions
+        return {name: text for name, text in said.items() if text}
+
     def questions(self) -> Iterator[Asked]:
         """Yield every question in the order in which it is asked."""
         for page in self.pages:

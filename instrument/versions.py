@@ -265,6 +265,8 @@ def _head(old: Instrument, new: Instrument, shared: tuple[str, ...]) -> Iterator
             yield _Edit(part="language", id=language, edit=kind, what="language")
     for what in ("title", "banner"):
         yield from _texts("questionnaire", old.id, what, getattr(old, what), getattr(new, what), seen=False)
+    before, after = old.code_instructions, new.code_instructions
+    yield from _texts("questionnaire", old.id, "code_instructions", before, after)
     for what in ("instructions", "rule"):
         yield from _texts("questionnaire", old.id, what, getattr(old, what), getattr(new, what), items=shared)
     for what in ("status", "licence", "negative_control"):

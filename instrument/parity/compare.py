@@ -157,14 +157,13 @@ def _stamp(survey: Survey, finding: Finding) -> Iterator[Difference]:
 
 
 def _shown(survey: Survey, finding: Finding) -> Iterator[Difference]:
-    """Look for what is only read (banner, instructions, rule) among the texts that are shown, in each language."""
+    """Look for what is only read (banner, instructions, rule …) among the texts that are shown, in each language."""
     shown = finding.get("shown", {})
-    texts = {"banner": survey.banner, "instructions": survey.instrument.instructions, "rule": survey.instrument.rule}
     nowhere: set[str] = set()  # not even in the first language: lost once, not once a language
     for language in survey.languages:
         first = language == survey.languages[0]
         found = [_plain(text) for text in shown.get(language, shown.get("", ()) if first else ())]
-        for name, text in texts.items():
+        for name, text in survey.statements().items():
             if language in text and name not in nowhere and not any(_plain(text[language]) in each for each in found):
                 nowhere |= {name} if first else set()
                 aspect: Aspect = "languages" if not first else "banner" if name == "banner" else "texts"

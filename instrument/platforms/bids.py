@@ -55,8 +55,8 @@ def losses(survey: Survey) -> tuple[Loss, ...]:
 
 
 def _losses(survey: Survey) -> Iterator[Loss]:
-    if survey.instrument.instructions or survey.instrument.rule:
-        yield Loss(aspect="texts", what="The instructions and the rule for answering have no place in BIDS.")
+    if set(survey.statements()) - {"banner"}:
+        yield Loss(aspect="texts", what="Texts that are only read have no place in BIDS.")
     if len(survey.languages) > 1:
         others = ", ".join(survey.languages[1:])
         yield Loss(

@@ -88,11 +88,7 @@ def _study(root: ElementTree.Element, survey: Survey) -> None:
         _add(_add(citation, "prodStmt"), "copyright", instrument.licence)
     _add(_add(citation, "verStmt"), "version", instrument.version)
     _add(citation, "notes", survey.stamp, subject="stamp")
-    for subject, text in (
-        ("banner", survey.banner),
-        ("instructions", instrument.instructions),
-        ("rule", instrument.rule),
-    ):
+    for subject, text in survey.statements().items():
         _add_all(study, "notes", text, survey, subject=subject)
 
 

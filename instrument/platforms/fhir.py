@@ -5,7 +5,7 @@ invariants and bindings in `fhir_rules`.
 
 What stands where: a group for each page (linkId: the page's id; a grid is a group of its own in it, `PAGE-table`), an
 item for each question (linkId: its id), a display item for what is only read (`text-banner`, `text-instructions`,
-`text-rule-PAGE`), hidden items for what is the same for everyone (`version`, `form`, `wave`) and for scores (linkId: the
+`text-PAGE`), hidden items for what is the same for everyone (`version`, `form`, `wave`) and for scores (linkId: the
 export id). No id of a question has a hyphen, so none can clash.
 
 The questionnaire is named by a `urn:uuid` that is worked out from the definition's id and from what was asked for (forms,
@@ -212,7 +212,7 @@ def _page(page: Page, survey: Survey, release: Release) -> Json:
     if page.matrix:
         items = [_table(f"{page.id}-table", items)]
     for _, text in page_statements(survey, page):
-        items.insert(0, _display(f"text-rule-{page.id}", text, survey))
+        items.insert(0, _display(f"text-{page.id}", text, survey))
     return {
         "linkId": page.id,
         **({"prefix": page.number} if page.number else {}),

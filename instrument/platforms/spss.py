@@ -55,8 +55,8 @@ def losses(survey: Survey) -> tuple[Loss, ...]:
 
 def _losses(survey: Survey) -> Iterator[Loss]:
     variables = answer_variables(survey)
-    if survey.instrument.instructions or survey.instrument.rule:
-        yield Loss(aspect="texts", what="The instructions and the rule for answering are not in a data file.")
+    if set(survey.statements()) - {"banner"}:
+        yield Loss(aspect="texts", what="Texts that are only read are not in a data file.")
     cut = {
         variable.name: variable.name if variable.asked is None else variable.asked.id
         for variable in variables

@@ -1,4 +1,4 @@
-"""What a survey says without asking: the draft banner and the instructions first, the rule before the first items."""
+"""What a survey says without asking: banner and instructions first, the rule before the items, why letters are asked."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from instrument.definition import Text
 from instrument.survey import Page, Survey
 
 # With an underscore, as no id of a question or score may have one.
-BANNER, INSTRUCTIONS, RULE, STAMP = "text_banner", "text_instructions", "text_rule", "text_stamp"
+BANNER, INSTRUCTIONS, RULE, CODE, STAMP = "text_banner", "text_instructions", "text_rule", "text_code", "text_stamp"
 
 
 def opening_statements(survey: Survey) -> tuple[tuple[str, Text], ...]:
@@ -24,9 +24,10 @@ def opening_statements(survey: Survey) -> tuple[tuple[str, Text], ...]:
 
 
 def page_statements(survey: Survey, page: Page) -> tuple[tuple[str, Text], ...]:
-    """Return the name and the text of what stands above a page: the rule for answering, on the first page of items.
+    """Return the name and the text of what stands above a page: on the first page of items the rule for answering.
 
-    Where a form does not ask the first page of items, the first that it does ask has the rule too.
+    Where a form does not ask the first page of items, the first that it does ask has the rule too. Above the letters
+    of a code stands why they are asked.
 
     Examples
     --------
@@ -34,13 +35,15 @@ def page_statements(survey: Survey, page: Page) -> tuple[tuple[str, Text], ...]:
     >>> from instrument.survey import build_survey
     >>> survey = build_survey(read_instrument("pwiq"))
     >>> [page.id for page in survey.pages if page_statements(survey, page)]
-    ['pagerole']
+    ['pagerole', 'pagecode']
     """
-    rule = survey.instrument.rule
-    pages = [each for each in survey.pages if each.kind == "items"]
-    if not rule or page not in pages:
+    name, text = {"items": (RULE, survey.instrument.rule), "code": (CODE, survey.instrument.code_instructions)}.get(
+        page.kind, ("", None)
+    )
+    if not text:
         return ()
+    pages = [each for each in survey.pages if each.kind == page.kind]
     if page == pages[0]:
-        return ((RULE, rule),)
+        return ((name, text),)
     earlier = {form for each in pages[: pages.index(page)] for form in survey.forms_of(each)}
-    return () if set(survey.forms_of(page)) <= earlier else ((f"{RULE}_{page.id}", rule),)
+    return () if set(survey.forms_of(page)) <= earlier else ((f"{name}_{page.id}", text),)

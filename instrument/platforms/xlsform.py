@@ -6,7 +6,7 @@ in a label was read in their sources (enketo-transformer `markdown.ts`, Collect 
 
 What stands where: a group (`begin_group`, `field-list`: one screen) for each page, named by the page's id; a row for each
 question, named by its id; a list of answers for each response scale, named by its id; `note_banner`,
-`note_instructions` and `note_rule_PAGE` for what is only read; `calculate` rows for what is the same for everyone
+`note_instructions` and `note_PAGE` for what is only read; `calculate` rows for what is the same for everyone
 (`version`, `form`, `wave`) and for scores, under their export ids. No other name has an underscore, so none can clash.
 The column `off_scale` of the answers says why an answer stands beside its scale. The whole stamp stands in the sheet
 `settings`, which stays in the workbook; a server keeps the form's id and version. KoboToolbox counts versions by itself.
@@ -137,10 +137,12 @@ def _changed(survey: Survey, sign: re.Pattern[str], what: str) -> Iterator[Loss]
     """Yield what becomes of texts that have a sign, for each aspect that is touched."""
     where: dict[Aspect, dict[str, None]] = {}
     for language in survey.languages:
+        first = language == survey.languages[0]
         for name, text in _texts(survey, language):
-            if sign.search(text):
-                aspect: Aspect = "banner" if name == "banner" else "texts"
-                first = language == survey.languages[0]
+            aspect: Aspect = "banner" if name == "banner" else "texts"
+            # What is only read counts as lost once, not once a language.
+            counted = not first and name in survey.statements() and name in where.get(aspect, {})
+            if sign.search(text) and not counted:
                 where.setdefault(aspect if first else "languages", {})[name] = None
     for aspect, names in where.items():
         yield Loss(aspect=aspect, what=what, where=tuple(names))
@@ -150,8 +152,7 @@ def _texts(survey: Survey, language: str) -> Iterator[tuple[str, str]]:
     """Yield the name of a row and each of its texts, those of its answers too."""
     if language == survey.languages[0]:  # the form has one title
         yield "title", survey.title()[language]
-    notes = {"banner": survey.banner, "instructions": survey.instrument.instructions, "rule": survey.instrument.rule}
-    yield from ((name, text[language]) for name, text in notes.items() if text)
+    yield from ((name, text[language]) for name, text in survey.statements().items())
     for question in survey.questions():
         yield question.id, question.text[language]
         yield from ((question.id, choice.label[language]) for choice in question.choices)
@@ -213,7 +214,7 @@ def _page_rows(page: Page, survey: Survey, lists: Mapping[tuple[Choice, ...], st
         **({"relevant": _relevant(survey, forms)} if forms < everyone else {}),
     }
     for _, text in page_statements(survey, page):
-        yield _note(f"note_rule_{page.id}", text, survey)
+        yield _note(f"note_{page.id}", text, survey)
     for question in page.questions:
         yield {
             "type": _type(question, lists),

@@ -21,6 +21,7 @@ _HEAD_TEXTS = {
     "banner": "Warns that the questionnaire is a draft: on its first page, on everything exported, and in reports.",
     "instructions": "Read by everyone before the first statement.",
     "form_question": "Asked first where one survey serves several groups; the names of the forms are its answers.",
+    "code_instructions": "Stands above the questions for single letters: why they are asked, and that the letter is enough.",
     "rule": "Stands above the statements: what to answer where something is not there.",
 }
 

@@ -659,7 +659,7 @@ def test_the_shipped_record_claims_no_review_and_no_back_translation():
     assert "Not done: " in record["method"]
     told = translations_text("pwiq")
     assert "reviewed by: nobody" in told
-    assert "translated back: 0 of 439" in told
+    assert "translated back: 0 of 440" in told
 
 
 def test_the_record_is_no_part_of_what_is_asked(tea):
@@ -731,7 +731,7 @@ def place_named(key):
 
 def slots_of_texts(tables, language):
     """Place of a text → the table or list that holds it, and where in it; found without `every_text`."""
-    head = ("title", "banner", "instructions", "form_question", "rule")
+    head = ("title", "banner", "instructions", "form_question", "rule", "code_instructions")
     found = {f"instrument.{what}": (getattr(tables.instrument, what), language) for what in head}
     for name, subscale in tables.subscales.items():
         found[f"subscales.{name}.title"] = (subscale.title, language)

@@ -23,12 +23,7 @@ def finding(survey: Survey) -> dict[str, Any]:
         {
             "title": dict(survey.title()),
             "shown": {
-                language: [
-                    survey.banner[language],
-                    survey.instrument.instructions[language],
-                    survey.instrument.rule[language],
-                ]
-                for language in survey.languages
+                language: [text[language] for text in survey.statements().values()] for language in survey.languages
             },
             "stamp": f"made from {survey.stamp}",
             "constants": dict(survey.constants),

@@ -103,18 +103,19 @@ def answer_columns(survey: Survey) -> dict[str, tuple[Asked, Choice | None]]:
     return found
 
 
-def pages_with_rule(survey: Survey) -> list[str]:
-    """Ids of the pages above which the rule stands: for each form the first page on which it is asked an item."""
-    first: dict[str, str] = {}
-    for page in survey.pages if survey.instrument.rule else ():
+def above_pages(survey: Survey) -> dict[str, Text]:
+    """Page → what is said above it: for each form the rule on its first page of items, and why letters are asked."""
+    texts = {"items": survey.instrument.rule, "code": survey.instrument.code_instructions}
+    first: dict[tuple[str, str], str] = {}
+    for page in survey.pages:
         for form in {form for question in page.questions for form in question.forms or ("everyone",)}:
-            if page.kind == "items":
-                first.setdefault(form, page.id)
-    return [page.id for page in survey.pages if page.id in first.values()]
+            if texts.get(page.kind):
+                first.setdefault((page.kind, form), page.id)
+    return {page.id: texts[page.kind] for page in survey.pages if page.id in first.values()}
 
 
 def said(survey: Survey, language: str) -> list[str]:
     """The texts that are shown but not asked, in their order."""
     instrument = survey.instrument
-    texts = (instrument.banner if instrument.status == "draft" else {}, instrument.instructions, instrument.rule)
-    return [text[language] for text in texts if text]
+    texts = (instrument.banner if instrument.status == "draft" else {}, instrument.instructions)
+    return [text[language] for text in (*texts, *above_pages(survey).values()) if text]

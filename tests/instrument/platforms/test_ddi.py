@@ -205,6 +205,10 @@ def test_the_study_is_named_with_version_banner_and_stamp(survey):
         ("banner", survey.banner),
         ("instructions", survey.instrument.instructions),
         ("rule", survey.instrument.rule),
+        (
+            "code_instructions",
+            survey.instrument.code_instructions if "code" in {page.kind for page in survey.pages} else {},
+        ),
     ):
         found = {each.get(LANG): each.text for each in study.findall(f"{DDI}notes") if each.get("subject") == subject}
         assert found == (plain(text, survey.languages) if text else {})

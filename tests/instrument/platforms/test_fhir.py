@@ -17,7 +17,7 @@ from instrument.platforms.fhir import code_system, losses, questionnaire_url, wr
 from instrument.platforms.fhir_rules import check_questionnaire
 from instrument.survey import build_survey
 from tests.instrument.platforms.instruments import CANTEEN, DATA, HOSTILE, PWIQ
-from tests.instrument.platforms.surveys import SURVEYS, pages_with_rule
+from tests.instrument.platforms.surveys import SURVEYS, above_pages
 
 GOLDEN = DATA.parents[1] / "instrument" / "pwiq" / "golden.csv"
 MODELS = {"R4": QuestionnaireR4, "R5": QuestionnaireR5}
@@ -109,7 +109,7 @@ def test_every_question_text_code_and_language(name, release):
             speaks(coding, "display", choice.label)
             assert coding["system"] == code_system(survey, question.scale or "form")
     shown = {"text-banner": survey.banner, "text-instructions": survey.instrument.instructions}
-    shown |= {f"text-rule-{page}": survey.instrument.rule for page in pages_with_rule(survey)}
+    shown |= {f"text-{page}": text for page, text in above_pages(survey).items()}
     shown = {link: text for link, text in shown.items() if text}
     displayed = [item for item in items if item["type"] == "display"]
     assert [item["linkId"] for item in displayed] == list(shown)

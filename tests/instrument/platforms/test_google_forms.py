@@ -12,7 +12,7 @@ from dataclasses import replace
 import pytest
 
 from instrument.platforms.google_forms import losses, write
-from tests.instrument.platforms.surveys import SURVEYS, required, said
+from tests.instrument.platforms.surveys import SURVEYS, above_pages, required, said
 
 # An item notes each setting; a method that is not listed for its type does not exist.
 IMITATION = r"""
@@ -186,10 +186,11 @@ def test_what_is_only_said(name, forms):
     survey = SURVEYS[name]
     for language in survey.languages:
         made = forms[name, language]
-        *opening, rule = said(survey, language) if survey.instrument.rule else [*said(survey, language), None]
+        above = [text[language] for text in above_pages(survey).values()]
+        opening = said(survey, language)[: -len(above) or None]
         assert made["description"].startswith("\n\n".join([*opening, survey.stamp]))
         headers = [item["help"] for item in made["items"] if item["type"] == "SECTION_HEADER"]
-        assert headers == ([rule] * max(1, len(survey.forms)) if rule else [])
+        assert headers == above * max(1, len(survey.forms))
 
 
 def test_sections_of_items_are_numbered_and_grids_have_a_neutral_title(forms):

@@ -12,7 +12,7 @@ from instrument.formulas.limesurvey import calculations
 from instrument.platforms.limesurvey import losses, write
 from instrument.survey import build_survey
 from tests.instrument.platforms.instruments import CANTEEN, HOSTILE
-from tests.instrument.platforms.surveys import SURVEYS, pages_with_rule
+from tests.instrument.platforms.surveys import SURVEYS, above_pages
 
 each_survey = pytest.mark.parametrize("survey", SURVEYS.values(), ids=SURVEYS)
 
@@ -272,9 +272,10 @@ def test_what_is_only_read_stands_there(survey):
             for key, rows in read.questions.items()
             if rows[language]["type/scale"] == "X"
         ]
-        rule = survey.instrument.rule
-        pages = [str(n) for n, page in enumerate(survey.pages, start=1) if page.id in pages_with_rule(survey)]
-        assert [at for at, words in passages if rule and words == rule[language].split()] == (pages if rule else [])
+        above = above_pages(survey)
+        said = {str(n): above[page.id] for n, page in enumerate(survey.pages, start=1) if page.id in above}
+        found = [at for at, words in passages if at in said and words == said[at][language].split()]
+        assert found == list(said)
         assert (("1", survey.banner[language].split()) in passages) == bool(survey.banner)
 
 

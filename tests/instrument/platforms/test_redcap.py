@@ -16,7 +16,7 @@ from instrument.formulas.redcap import calculations
 from instrument.platforms.redcap import losses, write
 from instrument.survey import build_survey
 from tests.instrument.platforms.instruments import CANTEEN, HOSTILE, PWIQ, SMALL
-from tests.instrument.platforms.surveys import SURVEYS, pages_with_rule
+from tests.instrument.platforms.surveys import SURVEYS, above_pages
 
 each_survey = pytest.mark.parametrize("survey", SURVEYS.values(), ids=SURVEYS)
 
@@ -179,9 +179,9 @@ def test_a_page_is_a_section_and_a_matrix(survey):
     for page in survey.pages:
         first = place[page.questions[0].id]
         above = table[first - 1]
-        has_rule = above[TYPE] == "descriptive" and above[NAME].startswith("text_rule")
-        assert has_rule == (page.id in pages_with_rule(survey))
-        if has_rule or above[NAME] == f"text_{page.id}":
+        has_text = above[TYPE] == "descriptive" and above[NAME].startswith(("text_rule", "text_code"))
+        assert has_text == (page.id in above_pages(survey))
+        if has_text or above[NAME] == f"text_{page.id}":
             first -= 1
         starts.append(first)
         assert [row[HEADER] for row in table[first + 1 : place[page.questions[-1].id] + 1] if row[HEADER]] == []
@@ -208,7 +208,7 @@ def test_what_is_the_same_for_everyone_stands_in_hidden_fields(survey):
     assert "@HIDDEN" in found["text_stamp"][ANNOTATION].split()
     language = survey.languages[0]
     shown = [as_shown(row[LABEL]) for row in found.values() if row[TYPE] == "descriptive"]
-    for text in (survey.banner, survey.instrument.instructions, survey.instrument.rule):
+    for text in (survey.banner, survey.instrument.instructions, *above_pages(survey).values()):
         assert not text or plain(text[language]) in shown
 
 

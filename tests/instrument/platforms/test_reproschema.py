@@ -15,7 +15,7 @@ from pyld import jsonld
 from instrument.platforms.reproschema import losses, write
 from instrument.survey import build_survey
 from tests.instrument.platforms.instruments import CANTEEN
-from tests.instrument.platforms.surveys import SURVEYS, pages_with_rule
+from tests.instrument.platforms.surveys import SURVEYS, above_pages
 
 EACH = pytest.mark.parametrize("name", SURVEYS)
 RS, SCHEMA, SKOS = "http://schema.repronim.org/", "http://schema.org/", "http://www.w3.org/2004/02/skos/core#"
@@ -122,8 +122,8 @@ def test_head_and_texts_to_read(name):
         assert spoken(head, RS + "preamble").get(language, "") == "\n\n".join(opening)
         for position, (page, activity) in enumerate(zip(survey.pages, activities(name), strict=True)):
             said = list(opening) if position == 0 else []
-            if page.id in pages_with_rule(survey):
-                said.append(survey.instrument.rule[language])
+            if page.id in above_pages(survey):
+                said.append(above_pages(survey)[page.id][language])
             assert spoken(activity, RS + "preamble").get(language, "") == "\n\n".join(said)
             assert survey.instrument.version in spoken(activity, SCHEMA + "citation")[language]
             assert survey.instrument.licence in spoken(activity, SCHEMA + "citation")[language]
