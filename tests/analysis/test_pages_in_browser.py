@@ -9,9 +9,11 @@ from urllib.parse import urldefrag
 
 import pandas as pd
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, sync_playwright
 
 from analysis import run_report
+from tests.conftest import patch_notebooks_inline
 
 DOCUMENTS = ("team.html", "evaluator.html")
 CONTRAST = """
@@ -39,30 +41,18 @@ CONTRAST = """
 
 
 @pytest.fixture(scope="module")
-def made() -> dict[str, Path]:
-    """Holds the report's folder once a test has had it made: it takes longer than all that is looked at in it."""
-    return {}
-
-
-@pytest.fixture
-def folder(
-    made: dict[str, Path],
-    root: Path,
-    tmp_path_factory: pytest.TempPathFactory,
-    needs_tool: Callable[..., str],
-    inline_notebooks: None,
-) -> Path:
-    """A report on thirty people, asked once."""
+def folder(root: Path, tmp_path_factory: pytest.TempPathFactory, needs_tool: Callable[..., str]) -> Path:
+    """The folder of a report on thirty people."""
     needs_tool("chromium", "chromium-browser")
-    if "report" not in made:
-        work = tmp_path_factory.mktemp("pages")
-        answers = pd.read_csv(root / "sample_data/baseline.csv", dtype=str, keep_default_na=False)
-        answers.head(30).to_csv(work / "answers.csv", index=False)
-        made["report"] = run_report(work / "answers.csv", work / "report").parent
-    return made["report"]
+    work = tmp_path_factory.mktemp("pages")
+    answers = pd.read_csv(root / "sample_data/baseline.csv", dtype=str, keep_default_na=False)
+    answers.head(30).to_csv(work / "answers.csv", index=False)
+    with pytest.MonkeyPatch.context() as patch:
+        patch_notebooks_inline(patch)
+        return run_report(work / "answers.csv", work / "report").parent
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def browser(folder: Path, needs_tool: Callable[..., str]) -> Iterator[Browser]:
     """Chromium. It starts after the report was made: notebooks do not run beside the loop of its driver."""
     with sync_playwright() as driver:
@@ -131,6 +121,16 @@ def test_structure_that_a_screen_reader_goes_by(browser: Browser, folder: Path) 
     assert len({page["title"] for page in pages.values()}) == len(pages)
     assert sum(page["images"] for page in pages.values()) >= 5
     assert sum(page["heads"] for page in pages.values()) > 100
+
+
+def test_axe_finds_nothing(browser: Browser, folder: Path) -> None:
+    # The first page, one with tables and figures, and the documents: the others are made by the same templates.
+    for name in ("index.html", "05_group_comparison.html", *DOCUMENTS):
+        page = browser.new_context(bypass_csp=True).new_page()
+        page.goto((folder / name).as_uri())
+        found = Axe().run(page).response
+        assert len(found["passes"]) > 20, name
+        assert [(fault["id"], fault["nodes"][0]["html"]) for fault in found["violations"]] == [], name
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
