@@ -52,7 +52,7 @@ def add_form_commands(commands: object) -> None:
     )
     command.add_argument("first", type=Path, help="what the first person keyed")
     command.add_argument("second", type=Path, help="what the second person keyed")
-    command.add_argument("--settle", type=Path, metavar="FILE", help="write what differs here, to be filled in")
+    command.add_argument("--settle", type=Path, metavar="FILE", help="CSV file to write: what differs, to be filled in")
     command.add_argument("--settled", type=Path, metavar="FILE", help="that file, filled in")
     command.add_argument("--record", type=Path, metavar="FILE", help="with --out: how often the two differed, by item")
     # No --force: somebody may have begun to settle, and final answers are written once.
@@ -69,6 +69,7 @@ def add_form_options(command: argparse.ArgumentParser) -> None:
         "--shuffle", action="store_true", help="web: every respondent gets the pages of items in an own order"
     )
     group.add_argument("--paper", choices=["a4", "letter"], default="a4", help="paper: size (default: a4)")
+    group.add_argument("--fonts", type=Path, metavar="FOLDER", help="paper: fonts for a script that ours lack")
     group.add_argument("--sheets", type=int, default=200, help="keying: number of rows (default: %(default)s)")
 
 
@@ -82,11 +83,12 @@ def export_form(options: argparse.Namespace, survey: Survey) -> str:
 
         write_keying_sheet(survey, options.out, sheets=options.sheets)
         return "Next: two people key the same sheets, each into a copy; then `pwiq compare-entries`."
-    trial = (
-        ""
-        if study is not None and not study.placeholders
-        else ("It calls itself a trial until --study names a study.toml without placeholders (`pwiq init` makes one). ")
-    )
+    language = survey.languages[0]
+    on_paper = options.platform == "paper"
+    left = () if study is None else study.placeholders_on_paper(language) if on_paper else study.placeholders
+    trial = "It calls itself a trial until --study names a study.toml without placeholders (`pwiq init` makes one). "
+    if study is not None:
+        trial = f"It calls itself a trial: << >> is left at {', '.join(left)}. " if left else ""
     if options.platform == "web":
         from instrument.files import write_whole
         from instrument.forms.web import write_web
@@ -98,8 +100,11 @@ def export_form(options: argparse.Namespace, survey: Survey) -> str:
     from instrument.files import write_whole
     from instrument.forms.paper import write_paper
 
-    write_whole(options.out, write_paper(survey, paper=options.paper, study=study))
-    return f"{trial}Next: print one, fill it in and key it; `pwiq export keying` with the same options writes the sheet for it."
+    write_whole(options.out, write_paper(survey, paper=options.paper, study=study, fonts=options.fonts))
+    return (
+        f"{trial}The print is in {language}. Next: print one, fill it in and key it; `pwiq export keying` with the same options "
+        "writes the sheet for it."
+    )
 
 
 def _refuse_ending(what: str, out: Path) -> None:
@@ -145,14 +150,20 @@ def _compare_entries(options: argparse.Namespace) -> None:
         raise UsageError("--settle writes what is to be filled in; --out comes after that, with --settled")
     check_out(options, reads=[options.first, options.second])
     comparison = compare_entries(options.first, options.second, read_instrument(options.instrument))
+    if options.out:
+        entries = settle(comparison, options.settled)
+        write_settled(entries, options.out, record=options.record)
+        print(f"{options.out}: {len(entries.table)} answers of single people; keep them safe.")
+        print(f"{options.record}: how often the two differed, by item; {entries.summary}.")
+        if comparison.left_out:
+            print(f"Not of this questionnaire, and not taken over: {', '.join(comparison.left_out)}")
+        print(f"Next: `pwiq read {options.out} --out …`.")
+        return
     print(comparison)
     if options.settle:
         write_settling(comparison, options.settle)
         print(
             f"{options.settle}: look at each sheet, fill in the column `settled` (. for no answer), then use --settled."
         )
-    elif options.out:
-        write_settled(settle(comparison, options.settled), options.out, record=options.record)
-        print(f"{options.out}: the answers; {options.record}: how often the two differed, by item.")
     elif comparison.faults or len(comparison.disagreements):
         raise ValueError("the two tables do not agree; see above, and use --settle FILE")

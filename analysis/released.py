@@ -18,6 +18,7 @@ import pandas as pd
 from analysis.document import Align, Figure, Paragraph, Table
 from analysis.release import Shown
 from analysis.result import LABELS
+from instrument.files import unmasked
 
 NOT_ASSESSED = "not assessed"
 DASH = "–"
@@ -289,7 +290,7 @@ def _head(column: str) -> str:
 def _text(cell: object) -> str:
     """Return a cell's text; the apostrophe that kept a spreadsheet from running it is taken off again."""
     text = "" if cell is None or cell is pd.NA or (isinstance(cell, float) and pd.isna(cell)) else str(cell)
-    return text[1:] if re.match(r"'[=+\-@\t\r\n]", text) else text
+    return unmasked(text)
 
 
 def _as_words(text: str) -> str:

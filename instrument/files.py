@@ -56,6 +56,17 @@ def spreadsheet_safe(table: pd.DataFrame) -> pd.DataFrame:
     return safe
 
 
+def unmasked(text: str) -> str:
+    """Return a text without the apostrophe that `spreadsheet_safe` put before it.
+
+    Examples
+    --------
+    >>> unmasked("'=1+1"), unmasked("'tis")
+    ('=1+1', "'tis")
+    """
+    return text[1:] if text.startswith("'") and text[1:].startswith(_FORMULA_STARTS) else text
+
+
 def workbook_bytes(workbook: Any) -> bytes:
     """Return the file of an openpyxl workbook without the times at which it was made: same content, same bytes.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,12 +10,14 @@ import numpy as np
 import pandas as pd
 
 from instrument.definition import Instrument
-from instrument.forms.keyed import Entries, loosely, meanings_of, read_entries
+from instrument.forms.keyed import Entries, doubled_fault, loosely, meanings_of, read_entries
+from instrument.forms.keying_sheet import SHEET
 from instrument.responses import ResponseError, question_columns
-from instrument.tables import shown
+from instrument.tables import Fault, line, shown
 
 DIFFER = "differ"
 COLUMNS = ("sheet", "column", "question", "a", "b", "why")
+_ROWS = ("row_a", "row_b")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -25,9 +27,13 @@ class EntryComparison:
     Attributes
     ----------
     instrument : Instrument
+    files : tuple of str
+        Names of the two tables.
+    rows : tuple of mapping
+        Of each table: sheet → the rows in which it stands.
     disagreements : pandas.DataFrame
         One row a cell to settle: ``sheet``, ``column``, ``question`` (its text in the definition's first language),
-        ``a``, ``b`` (what was keyed; "" is a blank), ``why`` ("differ", or what is wrong with it).
+        ``a``, ``b`` (what was keyed; "" is a blank), ``why`` ("differ", or what is wrong with it), ``row_a``, ``row_b``.
     only_in_a, only_in_b : tuple of str
         Sheets that one of the two tables lacks.
     doubled_in_a, doubled_in_b : tuple of str
@@ -43,6 +49,8 @@ class EntryComparison:
     """
 
     instrument: Instrument
+    files: tuple[str, str]
+    rows: tuple[Mapping[str, tuple[int, ...]], Mapping[str, tuple[int, ...]]]
     disagreements: pd.DataFrame
     only_in_a: tuple[str, ...]
     only_in_b: tuple[str, ...]
@@ -56,29 +64,31 @@ class EntryComparison:
     @property
     def faults(self) -> tuple[str, ...]:
         """What has to be corrected in the two tables before anything can be settled, a line each."""
-        told = (
-            ("only in the first table; key it in the second", self.only_in_a),
-            ("only in the second table; key it in the first", self.only_in_b),
-            ("more than once in the first table; give each sheet its own number, or remove the row", self.doubled_in_a),
-            (
-                "more than once in the second table; give each sheet its own number, or remove the row",
-                self.doubled_in_b,
-            ),
-        )
-        return tuple(f"sheet {shown(sheet)} is {what}" for what, sheets in told for sheet in sheets)
+        told = []
+        for at, (only, doubled) in enumerate(
+            ((self.only_in_a, self.doubled_in_a), (self.only_in_b, self.doubled_in_b))
+        ):
+            mine, other, rows = self.files[at], self.files[1 - at], self.rows[at]
+            for sheet in only:
+                lacking = f"sheet {shown(sheet)} is not in {other}; key it there too, or correct the number"
+                told.append(line(mine, Fault(rows[sheet][0], SHEET, lacking)))
+            told += [line(mine, doubled_fault(sheet, rows[sheet])) for sheet in doubled]
+        return tuple(told)
 
     def __str__(self) -> str:
         compared = int(self.cells.sum())
         differ = len(self.disagreements)
         rate = f" ({100 * differ / compared:.2f} %)" if compared else ""
-        parts = [f"{self.sheets} sheets compared, {compared} cells; to settle: {differ}{rate}", *self.faults]
+        sheets = "1 sheet" if self.sheets == 1 else f"{self.sheets} sheets"
+        parts = [f"{sheets} compared, {compared} cells; to settle: {differ}{rate}", *self.faults]
         if self.left_out:
             parts.append(
                 f"not of this questionnaire, and not taken over: {', '.join(shown(name) for name in self.left_out)}"
             )
+        first, second = self.files
         parts += [
-            f"sheet {shown(str(row.sheet))}, {row.column}: first {_told(str(row.a))}, second {_told(str(row.b))}"
-            + ("" if row.why == DIFFER else f" – {row.why}")
+            f"sheet {shown(str(row.sheet))}, {row.column}: {_told(str(row.a))} in {first} (row {row.row_a}), "
+            f"{_told(str(row.b))} in {second} (row {row.row_b})" + ("" if row.why == DIFFER else f" – {row.why}")
             for row in self.disagreements.itertuples()
         ]
         return "\n".join(parts)
@@ -125,16 +135,19 @@ def compare_entries(a: str | Path, b: str | Path, instrument: Instrument) -> Ent
     ...     for name, answer in (("a", 4), ("b", 5)):
     ...         _ = Path(folder, f"{name}.csv").write_text(f"response,form,roleaf\n1,P,{answer}\n")
     ...     print(compare_entries(f"{folder}/a.csv", f"{folder}/b.csv", read_instrument("pwiq")))
-    1 sheets compared, 2 cells; to settle: 1 (50.00 %)
-    sheet '1', roleaf: first '4', second '5'
+    1 sheet compared, 2 cells; to settle: 1 (50.00 %)
+    sheet '1', roleaf: '4' in a.csv (row 2), '5' in b.csv (row 2)
     """
-    first, second = _read_both(Path(a), Path(b), instrument)
+    files = _names(Path(a), Path(b))
+    first, second = _read_both((Path(a), Path(b)), files, instrument)
     both = [sheet for sheet in first.sheets if sheet in second.table.index and sheet in first.table.index]
     rows = list(_disagreements(first, second, both, instrument))
     keyed = first.table.loc[both]
     return EntryComparison(
         instrument=instrument,
-        disagreements=pd.DataFrame(rows, columns=list(COLUMNS), dtype="object"),
+        files=files,
+        rows=(first.rows, second.rows),
+        disagreements=pd.DataFrame(rows, columns=[*COLUMNS, *_ROWS], dtype="object"),
         only_in_a=tuple(sheet for sheet in first.sheets if sheet not in second.sheets),
         only_in_b=tuple(sheet for sheet in second.sheets if sheet not in first.sheets),
         doubled_in_a=first.doubled,
@@ -146,13 +159,17 @@ def compare_entries(a: str | Path, b: str | Path, instrument: Instrument) -> Ent
     )
 
 
-def _read_both(a: Path, b: Path, instrument: Instrument) -> tuple[Entries, Entries]:
+def _names(a: Path, b: Path) -> tuple[str, str]:
+    return (a.name, b.name) if a.name != b.name else (str(a), str(b))
+
+
+def _read_both(paths: tuple[Path, Path], names: tuple[str, str], instrument: Instrument) -> tuple[Entries, Entries]:
+    a, b = paths
     missing = [str(path) for path in (a, b) if not path.exists()]
     if missing:
         raise FileNotFoundError(f"no such file: {', '.join(missing)}")
     if a.resolve() == b.resolve():
         raise ResponseError([f"{a}: the same file was given twice; two people key the sheets, each into a file"])
-    names = (a.name, b.name) if a.name != b.name else (str(a), str(b))
     read: list[Entries] = []
     faults: list[str] = []
     for path, name in zip((a, b), names, strict=True):
@@ -162,19 +179,33 @@ def _read_both(a: Path, b: Path, instrument: Instrument) -> tuple[Entries, Entri
             faults += error.faults
     if not faults:
         first, second = read
-        for mine, other, name in ((first, second, names[1]), (second, first, names[0])):
-            lacking = [column for column in mine.table.columns if column not in other.table.columns]
-            faults += [
-                f"{name}:1:{column}: there is no such column, which the other table has; add it" for column in lacking
-            ]
+        faults += _other_forms(first, second, names) or _lacking_columns(first, second, names)
     if faults:
         raise ResponseError(faults)
     return read[0], read[1]
 
 
+def _lacking_columns(first: Entries, second: Entries, names: tuple[str, str]) -> list[str]:
+    return [
+        f"{name}:1:{column}: there is no such column, which the other table has; add it"
+        for mine, other, name in ((first, second, names[1]), (second, first, names[0]))
+        for column in mine.table.columns
+        if column not in other.table.columns
+    ]
+
+
+def _other_forms(first: Entries, second: Entries, names: tuple[str, str]) -> list[str]:
+    """Return that the two tables hold different forms, which explains all columns that one of them lacks."""
+    mine, other = (set(each.table["form"]) - {""} if "form" in each.table else set() for each in (first, second))
+    if not mine or not other or mine & other:
+        return []
+    forms = [", ".join(sorted(each)) for each in (mine, other)]
+    return [f"{names[0]} holds form {forms[0]}, {names[1]} form {forms[1]}; compare two tables of the same form"]
+
+
 def _disagreements(
     first: Entries, second: Entries, both: Sequence[str], instrument: Instrument
-) -> Iterator[tuple[str, str, str, str, str, str]]:
+) -> Iterator[tuple[str, str, str, str, str, str, int, int]]:
     """Yield what has to be settled, sheet by sheet in the order of the first table."""
     meanings = meanings_of(instrument)
     texts = question_texts(instrument)
@@ -193,7 +224,8 @@ def _disagreements(
             if same and not wrong and a and agreed and form and form not in asked.get(column, (form,)):
                 wrong = f"form {form} does not ask this; check the form, or leave it blank"
             if wrong or not same:
-                yield sheet, column, texts.get(column, ""), a, b, wrong or DIFFER
+                at_rows = first.rows[sheet][0], second.rows[sheet][0]
+                yield sheet, column, texts.get(column, ""), a, b, wrong or DIFFER, *at_rows
 
 
 def _cells(first: Entries, second: Entries, both: Sequence[str], instrument: Instrument) -> pd.Series:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -70,6 +70,8 @@ class Entries:
     bad : mapping
         (sheet, column) → what is wrong with the cell.
     doubled : tuple of str
+    rows : mapping
+        Sheet → the rows of the file in which it stands.
     left_out : tuple of str
         Columns that are none of the questionnaire.
     """
@@ -78,6 +80,7 @@ class Entries:
     table: pd.DataFrame
     bad: Mapping[tuple[str, str], str]
     doubled: tuple[str, ...]
+    rows: Mapping[str, tuple[int, ...]]
     left_out: tuple[str, ...]
 
 
@@ -126,7 +129,8 @@ def read_entries(path: Path, instrument: Instrument, *, file: str) -> Entries:
     ------
     ResponseError
         If it is no table, a column is named twice or with other capitals, or answers have no sheet's number; all faults
-        at once. Cells that are no answers are no fault here but in `bad`: they are settled like differences.
+        at once. Cells that are no answers are in `bad`, to be settled like differences; sheets that stand in it twice, in
+        `doubled`.
     """
     meanings = meanings_of(instrument)
     raw = read_table(path, file=file, known=tuple(meanings))
@@ -162,8 +166,12 @@ def read_entries(path: Path, instrument: Instrument, *, file: str) -> Entries:
             )
     if not places:
         faults.append(Fault(2, SHEET, "nothing was keyed in this table"))
+    at_rows: dict[str, list[int]] = {}
+    for row in places:
+        at_rows.setdefault(numbers[row], []).append(int(raw.rows[row]))
     if faults:
-        raise ResponseError([line(file, fault) for fault in faults])
+        told = [doubled_fault(sheet, rows) for sheet, rows in at_rows.items() if sheet and len(rows) > 1]
+        raise ResponseError([line(file, fault) for fault in (*faults, *told)])
     counted = Counter(numbers[row] for row in places)
     kept = {row for row in places if counted[numbers[row]] == 1}
     once = [row for row in places if row in kept]
@@ -173,7 +181,18 @@ def read_entries(path: Path, instrument: Instrument, *, file: str) -> Entries:
         table=pd.DataFrame(data, index=pd.Index([numbers[row] for row in once], name="sheet"), dtype="object"),
         bad={(numbers[row], name): message for (row, name), message in wrong.items() if row in kept},
         doubled=tuple(sheet for sheet, count in counted.items() if count > 1),
+        rows={sheet: tuple(rows) for sheet, rows in at_rows.items()},
         left_out=tuple(name for name in raw.names if name and name not in meanings),
+    )
+
+
+def doubled_fault(sheet: str, rows: Sequence[int]) -> Fault:
+    """Return what is told of a sheet that stands in several rows."""
+    places = f"{', '.join(map(str, rows[:-1]))} and {rows[-1]}"
+    return Fault(
+        rows[0],
+        SHEET,
+        f"sheet {shown(sheet)} stands in rows {places}; give each sheet its own number, or remove what was keyed twice",
     )
 
 

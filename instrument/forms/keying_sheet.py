@@ -14,18 +14,21 @@ from instrument.forms.words import words
 from instrument.survey import Asked, Survey
 
 SHEET = "response"  # the sheet's number is the response's id
-_LIST_LIMIT = 255  # characters that a drop-down of Excel can hold
+_LIST_LIMIT = 255  # characters that a drop-down or a hint of Excel can hold
+_TITLE_LIMIT = 32  # and the title of a hint
+_WIDTHS = (8.0, 20.0, 70.0, 60.0)  # of the sheet of codes
 
 
 @dataclass(frozen=True, kw_only=True)
 class KeyedColumn:
-    """One column: its `id`, the question it holds, what may be typed, and what is in it already."""
+    """One column: its `id`, the question it holds, what may be typed, what is in it already, its number on the print."""
 
     id: str
     question: str
     answers: str
     codes: tuple[str, ...] = ()
     given: str = ""
+    number: str = ""
 
 
 def keyed_columns(survey: Survey, *, language: str) -> tuple[KeyedColumn, ...]:
@@ -44,22 +47,24 @@ def keyed_columns(survey: Survey, *, language: str) -> tuple[KeyedColumn, ...]:
     spoken = survey.languages[0] if len(survey.languages) == 1 else ""
     columns.append(KeyedColumn(id="language", question="", answers="", codes=survey.languages, given=spoken))
     held = {column.id for column in columns}
-    questions = (question for question in survey.questions() if question.id not in held)
-    columns += [column for question in questions for column in _of(question, language, around)]
+    for number, question in enumerate(survey.questions(), start=1):
+        if question.id not in held:
+            columns += _of(question, str(number), language, around)
     return tuple(columns)
 
 
-def _of(question: Asked, language: str, around: Mapping[str, str]) -> Iterator[KeyedColumn]:
+def _of(question: Asked, number: str, language: str, around: Mapping[str, str]) -> Iterator[KeyedColumn]:
     text = question.text[language]
     if question.kind == "text":
         what = around["key_letter" if question.role == "code" else "key_text"]
-        yield KeyedColumn(id=question.id, question=text, answers=what)
+        yield KeyedColumn(id=question.id, question=text, answers=what, number=number)
     elif question.kind == "single":
         yield KeyedColumn(
             id=question.id,
             question=text,
             answers="; ".join(f"{choice.code} = {choice.label[language]}" for choice in question.choices),
             codes=tuple(choice.code for choice in question.choices),
+            number=number,
         )
     else:
         for choice in question.choices:
@@ -68,6 +73,7 @@ def _of(question: Asked, language: str, around: Mapping[str, str]) -> Iterator[K
                 question=f"{text} – {choice.label[language]}",
                 answers=around["key_tick"],
                 codes=("1", "0"),
+                number=number,
             )
 
 
@@ -79,8 +85,8 @@ def write_keying_sheet(survey: Survey, path: str | Path, *, sheets: int = 200, l
     survey : Survey
         The one that was printed.
     path : str or path
-        ``.xlsx`` (with drop-downs, and a second sheet that says the codes) or ``.csv``. A file that exists is not
-        replaced: somebody may have begun to type into it.
+        ``.xlsx`` (with drop-downs, a hint beside the chosen cell, and a second sheet that says the codes) or ``.csv``.
+        A file that exists is not replaced: somebody may have begun to type into it.
     sheets : int, default 200
         Rows to prepare: what all sheets share stands in them already.
     language : str, optional
@@ -132,7 +138,7 @@ def _workbook(columns: Sequence[KeyedColumn], sheets: int, language: str, survey
     from openpyxl.styles import Alignment, PatternFill, Protection
     from openpyxl.utils import get_column_letter
 
-    from instrument.panel.sheets import font, put
+    from instrument.panel.sheets import fit_height, font, printable, put
 
     around = words("common", "paper")[language]
     book = Workbook()
@@ -142,44 +148,59 @@ def _workbook(columns: Sequence[KeyedColumn], sheets: int, language: str, survey
     for number, column in enumerate(columns, start=1):
         put(sheet, 1, number, column.id, font=bold, fill=grey)
         letter = get_column_letter(number)
-        sheet.column_dimensions[letter].width = max(6.0, min(30.0, len(column.id) + 3.0))
+        whole = sheet.column_dimensions[letter]  # the empty cells look like their column
+        whole.width = max(6.0, min(30.0, len(column.id) + 3.0))
         # Text keeps "007" and the letters of a code as they are typed; codes are numbers.
-        format_of = "General" if column.codes and all(code.isdigit() for code in column.codes) else "@"
-        for row in range(2, sheets + 2):
-            cell = put(sheet, row, number, column.given or None, number_format=format_of)
-            cell.protection = Protection(locked=False)
-        if column.codes:
-            _validate(sheet, f"{letter}2:{letter}{sheets + 1}", column.codes, around["key_wrong"])
+        whole.number_format = "General" if column.codes and all(code.isdigit() for code in column.codes) else "@"
+        whole.protection, whole.font = Protection(locked=False), font()
+        if column.given:
+            look = {"number_format": whole.number_format, "protection": Protection(locked=False)}
+            for row in range(2, sheets + 2):
+                put(sheet, row, number, column.given, **look)
+        _validate(sheet, f"{letter}2:{letter}{sheets + 1}", column, around)
     sheet.freeze_panes = "B2"
     sheet.protection.sheet = True  # the ids in row 1 stay; every other cell is open
     sheet.protection.formatColumns = sheet.protection.formatRows = False
     codes: Any = book.create_sheet(around["key_codes"])
     put(codes, 1, 1, around["key_how"], alignment=Alignment(wrap_text=True, vertical="top"))
-    codes.merge_cells("A1:C1")
-    codes.row_dimensions[1].height = 90
-    for number, name in enumerate(("key_column", "key_question", "key_answers"), start=1):
+    codes.merge_cells("A1:D1")
+    fit_height(codes, 1, [around["key_how"]], [sum(_WIDTHS)])
+    for number, name in enumerate(("key_number", "key_column", "key_question", "key_answers"), start=1):
         put(codes, 2, number, around[name], font=bold, fill=grey)
     wrapped = Alignment(wrap_text=True, vertical="top")
     for row, column in enumerate(columns, start=3):
-        texts = (column.id, column.question, column.answers or ", ".join(column.codes) or column.given)
+        texts = (column.number, column.id, column.question, column.answers or ", ".join(column.codes) or column.given)
         for number, text in enumerate(texts, start=1):
             put(codes, row, number, text, alignment=wrapped)
+        fit_height(codes, row, texts, _WIDTHS)
     put(codes, len(columns) + 4, 1, survey.stamp)
-    for letter, width in zip("ABC", (16.0, 70.0, 60.0), strict=True):
+    for letter, width in zip("ABCD", _WIDTHS, strict=True):
         codes.column_dimensions[letter].width = width
     codes.freeze_panes = "A3"
+    codes.print_title_rows = "2:2"
+    printable(codes, footer=survey.stamp, page="")
     codes.protection.sheet = True
     codes.protection.formatColumns = codes.protection.formatRows = False
     return workbook_bytes(book)
 
 
-def _validate(sheet: Any, cells: str, codes: Sequence[str], wrong: str) -> None:
+def _validate(sheet: Any, cells: str, column: KeyedColumn, around: Mapping[str, str]) -> None:
+    """Say beside the chosen cell what is asked there, and refuse what is no answer."""
     from openpyxl.worksheet.datavalidation import DataValidation
 
-    listed = ",".join(codes)
-    if len(listed) > _LIST_LIMIT or any("," in code or '"' in code for code in codes):
-        return  # compare_entries refuses what is not allowed in any case
-    rule = DataValidation(type="list", formula1=f'"{listed}"', allow_blank=True, showErrorMessage=True)
-    rule.error = wrong.replace("{codes}", ", ".join(codes))[:_LIST_LIMIT]
-    sheet.add_data_validation(rule)
-    rule.add(cells)
+    listed = ",".join(column.codes)
+    # Where a list cannot hold the codes, compare_entries refuses what is not allowed.
+    held = 0 < len(listed) <= _LIST_LIMIT and not any("," in code or '"' in code for code in column.codes)
+    rule = DataValidation(type="list", formula1=f'"{listed}"', allow_blank=True) if held else DataValidation()
+    if held:
+        rule.showErrorMessage = True
+        rule.errorTitle = column.id[:_TITLE_LIMIT]
+        rule.error = around["key_wrong"].replace("{codes}", ", ".join(column.codes))[:_LIST_LIMIT]
+    hint = "\n".join(text for text in (column.question, column.answers) if text)
+    if hint:
+        rule.showInputMessage = True
+        rule.promptTitle = f"{column.number} {column.id}".strip()[:_TITLE_LIMIT]
+        rule.prompt = hint if len(hint) <= _LIST_LIMIT else f"{hint[: _LIST_LIMIT - 1]}…"
+    if held or hint:
+        sheet.add_data_validation(rule)
+        rule.add(cells)

@@ -15,7 +15,7 @@ from typing import Any, Literal, get_args
 from instrument.forms.study import Study
 from instrument.forms.words import words
 from instrument.look.style import PRINT
-from instrument.look.typesetting import typeset
+from instrument.look.typesetting import lacking, typeset
 from instrument.platforms.statements import BANNER, INSTRUCTIONS, opening_statements, page_statements
 from instrument.survey import Asked, Choice, Page, Survey
 
@@ -65,8 +65,7 @@ def write_paper(
     language : str, optional
         Default: the survey's first.
     fonts : str or path, optional
-        A folder with further fonts, for a script that ours lack (they have Latin, Greek and Cyrillic). A character that
-        no font has is written by its number, ``[U+4E2D]``.
+        A folder with further fonts, for a script that ours lack (they have Latin, Greek and Cyrillic).
 
     Returns
     -------
@@ -77,7 +76,7 @@ def write_paper(
     Raises
     ------
     ValueError
-        If the survey has several forms, or paper, language or fonts are not there.
+        If the survey has several forms, paper, language or fonts are not there, or no font has a character.
 
     Examples
     --------
@@ -103,7 +102,11 @@ def write_paper(
         )
     template = resources.files("instrument.forms").joinpath("assets", "paper.typ").read_bytes()
     data = _Sheet(survey, chosen, study, spoken[chosen]).data() | {"paper": _TYPST_PAPER[paper], "colours": PRINT}
-    return typeset(template, data, further_fonts=None if fonts is None else Path(fonts))
+    further = None if fonts is None else Path(fonts)
+    if missing := lacking(data, further_fonts=further):
+        told = ", ".join(f"{sign!r} (U+{ord(sign):04X})" for sign in missing[:10]) + (" …" if missing[10:] else "")
+        raise ValueError(f"no font has {told}: take it out of the texts, or name a folder with a font that has it")
+    return typeset(template, data, further_fonts=further)
 
 
 # What stands on the sheets

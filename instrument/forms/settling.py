@@ -37,11 +37,18 @@ class SettledEntries:
         One row a sheet, canonical columns.
     record : pandas.DataFrame
         One row a column: ``column``, ``question``, ``compared``, ``differed``, ``not_allowed`` (both keyed the same,
-        which is no answer to it), ``rate`` (differed / compared).
+        which is no answer to it), ``rate`` (differed / compared). The last row, without a column, is about all of them.
     """
 
     table: pd.DataFrame
     record: pd.DataFrame
+
+    @property
+    def summary(self) -> str:
+        """How often the two differed in all, in words."""
+        everything = self.record.iloc[-1]
+        rate = f" ({100 * everything['rate']:.2f} %)" if everything["compared"] else ""
+        return f"in all in {everything['differed']} of {everything['compared']} cells{rate}"
 
 
 def write_settling(comparison: EntryComparison, path: str | Path) -> None:
@@ -63,7 +70,7 @@ def write_settling(comparison: EntryComparison, path: str | Path) -> None:
         raise ValueError(f"the settling file is .csv; give such a name, not {target.name}")
     if target.exists():
         raise ValueError(f"{target} exists, and somebody may have begun to settle in it; give another name")
-    table = spreadsheet_safe(comparison.disagreements.assign(settled=""))
+    table = spreadsheet_safe(comparison.disagreements[list(COLUMNS)].assign(settled=""))
     write_whole(target, "\ufeff" + table.to_csv(index=False, lineterminator="\n"))
 
 
@@ -210,6 +217,8 @@ def _record(comparison: EntryComparison) -> pd.DataFrame:
             "not_allowed": not_allowed.reindex(compared.index, fill_value=0).to_numpy(dtype="int64"),
         }
     )
+    everything = {"column": "", "question": "all columns", **table[["compared", "differed", "not_allowed"]].sum()}
+    table = pd.concat([table, pd.DataFrame([everything])], ignore_index=True)
     return table.assign(rate=(table["differed"] / table["compared"].where(table["compared"] > 0)).round(6))
 
 

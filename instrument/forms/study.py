@@ -1,14 +1,14 @@
 """What a study says of itself on a form: who runs it, who reads the open answers, whom to turn to, where answers go.
 
 `study.toml` holds it, in every language of the form; `study_template` is the file to start from. Texts in
-``<<double angle brackets>>`` are placeholders: as long as one is left, a form says so and is a trial.
+``<<double angle brackets>>`` are placeholders: as long as one is left that a form would show, it says so and is a trial.
 """
 
 from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 _TEXTS = ("by", "contact", "consent", "readers", "when")
 _SUPPORT = ("name", "how")
+_PAPER = ("where", "until")
 _PLACEHOLDER = re.compile(r"<<.*?>>", re.DOTALL)
 _HEADER = re.compile(r"^\s*\[+\s*([A-Za-z0-9_.-]+)\s*\]+\s*(#.*)?$")
 _KEY = re.compile(r"^\s*([A-Za-z0-9_-]+)\s*=")
@@ -41,6 +42,14 @@ class Support:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PaperReturn:
+    """Where the envelopes with filled-in sheets go, and until when."""
+
+    where: str
+    until: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class StudyText:
     """What a study says in one language.
 
@@ -54,6 +63,8 @@ class StudyText:
         Who reads the open answers, and when.
     support : tuple of Support
         Whom to turn to if answering was hard; at least one.
+    paper : PaperReturn, optional
+        Of a round on paper; the print has lines to write it by hand where it is missing.
     """
 
     by: str
@@ -62,6 +73,7 @@ class StudyText:
     readers: str
     when: str
     support: tuple[Support, ...]
+    paper: PaperReturn | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,10 +108,17 @@ class Study:
 
     @property
     def placeholders(self) -> tuple[str, ...]:
-        """Where placeholders are left: ``en.by``, ``en.support.1.how``. A form with any is a trial."""
-        return tuple(
-            place for language, text in self.texts for place, said in _said(language, text) if _PLACEHOLDER.search(said)
-        )
+        """Where placeholders are left that every form shows: ``en.by``, ``en.support.1.how``. A form with any is a trial."""
+        return tuple(place for language, text in self.texts for place in _left(_said(language, text)))
+
+    def placeholders_on_paper(self, language: str) -> tuple[str, ...]:
+        """Return where placeholders are left that a print in a language shows: also ``en.paper.until``."""
+        text = self.text(language)
+        return tuple(_left((*_said(language, text), *_said_on_paper(language, text))))
+
+
+def _left(said: Iterable[tuple[str, str]]) -> Iterator[str]:
+    return (place for place, text in said if _PLACEHOLDER.search(text))
 
 
 def _said(language: str, text: StudyText) -> Iterator[tuple[str, str]]:
@@ -108,6 +127,12 @@ def _said(language: str, text: StudyText) -> Iterator[tuple[str, str]]:
     for number, support in enumerate(text.support, start=1):
         for name in _SUPPORT:
             yield f"{language}.support.{number}.{name}", getattr(support, name)
+
+
+def _said_on_paper(language: str, text: StudyText) -> Iterator[tuple[str, str]]:
+    if text.paper is not None:
+        for name in _PAPER:
+            yield f"{language}.paper.{name}", getattr(text.paper, name)
 
 
 def study_template() -> str:
@@ -244,10 +269,11 @@ def _is_table(language: str, table: Any, faults: _Faults) -> bool:
 
 def _study_text(language: str, table: Mapping[str, Any], faults: _Faults) -> StudyText:
     for key in table:
-        if key not in (*_TEXTS, "support"):
-            faults.add((language, key), f"{key} is not a key of a language; use {', '.join(_TEXTS)} and support")
+        if key not in (*_TEXTS, "support", "paper"):
+            faults.add((language, key), f"{key} is not a key of a language; use {', '.join(_TEXTS)}, support and paper")
     texts = {name: _text(table, name, (language,), faults) for name in _TEXTS}
-    return StudyText(support=_support(language, table.get("support"), faults), **texts)
+    support = _support(language, table.get("support"), faults)
+    return StudyText(support=support, paper=_paper(language, table.get("paper"), faults), **texts)
 
 
 def _text(table: Mapping[str, Any], name: str, place: tuple[str, ...], faults: _Faults) -> str:
@@ -275,3 +301,16 @@ def _support(language: str, tables: Any, faults: _Faults) -> tuple[Support, ...]
                 faults.add((*place, key), f"{key} is not a key of support; use name and how")
         found.append(Support(**{name: _text(table, name, place, faults) for name in _SUPPORT}))
     return tuple(found)
+
+
+def _paper(language: str, table: Any, faults: _Faults) -> PaperReturn | None:
+    if table is None:
+        return None
+    place = (language, "paper")
+    if not isinstance(table, Mapping):
+        faults.add(place, f"{language}.paper must be a table: [{language}.paper] with where and until")
+        return None
+    for key in table:
+        if key not in _PAPER:
+            faults.add((*place, key), f"{key} is not a key of paper; use where and until")
+    return PaperReturn(**{name: _text(table, name, place, faults) for name in _PAPER})

@@ -73,6 +73,7 @@ def form_data(
         "banner": _in(survey.banner, survey),
         "instructions": _in(survey.instrument.instructions, survey),
         "rule": _in(survey.instrument.rule, survey),
+        "code_instructions": _in(survey.instrument.code_instructions, survey),
         "forms": list(survey.forms),
         "constants": dict(survey.constants) | {"definition": survey.stamp},
         "columns": _columns(survey),

@@ -64,7 +64,7 @@ def write_web(survey: Survey, *, study: Study | None = None, kiosk: bool = False
             "file, or leave kiosk out"
         )
     data = form_data(survey, study=study, shuffle=shuffle) | {"web": {"kiosk": kiosk, "address": address}}
-    names = ("questionnaire.js", *(("kiosk.js",) if kiosk else ()), "web.js")
+    names = ("questionnaire.js", "save_file.js", *(("kiosk.js",) if kiosk else ()), "web.js")
     script = "\n".join(asset(name) for name in names)
     style = css_fonts() + css_colours() + asset("questionnaire.css") + asset("page.css")
     first = survey.languages[0]
@@ -82,8 +82,7 @@ def write_web(survey: Survey, *, study: Study | None = None, kiosk: bool = False
             f"<style>{style}</style>",
             "</head>",
             "<body>",
-            '<main><div id="form"></div></main>',
-            f"<noscript>{_scripts_off(survey, data)}</noscript>",
+            f'<main><noscript>{_scripts_off(survey, data)}</noscript><div id="form"></div></main>',
             f'<script type="application/json" id="pwiq-data">{_in_script(data)}</script>',
             f'<script type="module">{script}</script>',
             "</body>",
@@ -124,4 +123,5 @@ def _scripts_off(survey: Survey, data: dict[str, Any]) -> str:
         f'<p lang="{html.escape(each)}">{html.escape(data["words"][each]["scripts_off"])}</p>'
         for each in survey.languages
     )
-    return f'<div class="scripts-off">{"".join(said)}</div>'
+    title = html.escape(data["title"][survey.languages[0]])
+    return f'<div class="scripts-off"><h1>{title}</h1>{"".join(said)}</div>'

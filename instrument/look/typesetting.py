@@ -9,7 +9,7 @@ import functools
 import json
 import tempfile
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +55,27 @@ def typeset(
     content = json.dumps(_shown(data, folders) | {"fonts": _families(folders)}, ensure_ascii=False)
     everything = {"template.typ": template, "data.json": content.encode("utf-8"), **(files or {})}
     return _compiled(everything, folders, format="pdf", pdf_standards="ua-1")
+
+
+def lacking(data: Any, *, further_fonts: Path | None = None) -> str:
+    """Return the characters of data that no font has, each once: `typeset` writes them by their number.
+
+    Examples
+    --------
+    >>> lacking({"title": "Años \u4e2d"}) == "\u4e2d"
+    True
+    """
+    folders = _folders(further_fonts)
+    signs = set("".join(_texts(data))) - _covered(folders) - {"\n"}
+    return "".join(sorted(sign for sign in signs if _instead(sign).startswith("[")))
+
+
+def _texts(part: Any) -> Iterator[str]:
+    if isinstance(part, str):
+        yield part
+    elif isinstance(part, Mapping | list | tuple):
+        for each in part.values() if isinstance(part, Mapping) else part:
+            yield from _texts(each)
 
 
 def picture_as_png(svg: bytes, *, width_cm: float = 17.0, ppi: float = 200.0) -> bytes:

@@ -7,7 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
+
 from instrument.definition import Instrument
+from instrument.files import unmasked
 from instrument.platforms import (
     fhir_answers,
     forms_answers,
@@ -125,7 +128,7 @@ def as_canonical(
                     f"{table.file}: this JSON holds no answers that are known here; export FHIR QuestionnaireResponses, or CSV"
                 ]
             )
-        return without_personal(replace(table, platform=CANONICAL), _known(instrument))
+        return without_personal(_unmasked(replace(table, platform=CANONICAL)), _known(instrument))
     _require_kind(table, chosen.platform)
     _require_no_other(table, chosen.platform, found)
     reader = next(reader for names, reader in _READERS.items() if chosen.platform in names)
@@ -178,6 +181,20 @@ def _canonical_evidence(table: RawTable, instrument: Instrument) -> list[Evidenc
         return []
     reason = f"ids of items as column names ({items[0]}{', …' if len(items) > 1 else ''})"
     return [Evidence(platform=CANONICAL, strength=LIKELY, reasons=(reason,))]
+
+
+def _unmasked(table: RawTable) -> RawTable:
+    """Return a table as it was before a file for spreadsheets was made of it; other files mask nothing."""
+    if not table.file.lower().endswith((".csv", ".tsv", ".txt", ".xlsx")):
+        return table
+    # The False is for empty cells, whose position is -1.
+    masked = [np.array([*(unmasked(text) != text for text in column.texts), False]) for column in table.columns]
+    count = sum(int(of[column.position].sum()) for of, column in zip(masked, table.columns, strict=True) if of.any())
+    if not count:
+        return table
+    columns = [column.change(unmasked) for column in table.columns]
+    said = f"{count} cells began as '= does, a formula made plain for spreadsheets; they were read without the apostrophe"
+    return replace(table, columns=tuple(columns), remarks=(*table.remarks, ("(masked cells)", said)))
 
 
 def _strongest(found: Sequence[Evidence], table: RawTable) -> Evidence | None:

@@ -703,6 +703,11 @@ def test_read_writes_the_whole_ledger_beside_the_answers(answers: Path, tmp_path
     assert written["answered"].tolist() == ledger["answered"].astype(str).tolist()
     assert f"{out}: 40 answers of 40 people, wave 1; questionnaire pwiq {read_instrument('pwiq').version}\n" in said
     assert "40 cells begin like a formula: each got an apostrophe before it" in said
+    # What was made plain for a spreadsheet is read as it was answered.
+    assert set(pd.read_csv(out, dtype=str)["open1"]) == {"'=1+1"}
+    again = read_responses(out, "pwiq")
+    assert set(again.people["open1"]) == {"=1+1"}
+    assert "40 cells began as '= does" in again.ledger.set_index("column").loc["(masked cells)", "note"]
     assert f"Every column of every file, with counts: {beside}\n" in said
     assert said.endswith(f"{read_instrument('pwiq').banner['en']}\n")
 

@@ -28,14 +28,24 @@ function openKiosk(page) {
     form = null;
     door.replaceChildren();
     root.classList.add("pwiq-form");
-    root.lang = document.documentElement.lang = language;
+    const { dir } = data.languages.find(({ id }) => id === language);
+    Object.assign(root, { lang: language, dir });
+    page.onLanguage(language, dir);
     document.title = title;
     root.replaceChildren(
-      el("h1", { tabindex: "-1" }, title), ...content, el("div", { class: "failed", role: "alert" }),
+      el("h1", { tabindex: "-1" }, title), ...content, el("div", { class: "failed", id: "pwiq-failed", role: "alert" }),
       el("div", { class: "sending", role: "status" }), el("div", { class: "buttons" }, ...buttons));
     root.querySelector("h1").focus();
   }
-  const fault = (text) => root.querySelector(".failed").replaceChildren(...(text ? [el("p", {}, text)] : []));
+  /* Say what is wrong, and tie it to the field that it is about. */
+  function fault(text, input = null) {
+    root.querySelector(".failed").replaceChildren(el("p", {}, text));
+    for (const each of root.querySelectorAll("[aria-invalid]")) each.removeAttribute("aria-invalid");
+    if (!input) return;
+    input.setAttribute("aria-invalid", "true");
+    input.setAttribute("aria-describedby", "pwiq-failed");
+    input.focus();
+  }
   const button = (text, onclick, kind = "main") => el("button", { type: "button", class: kind, onclick }, text);
 
   function field(id, text, type) {
@@ -65,8 +75,8 @@ function openKiosk(page) {
       .map((name) => [name, field(name, word(`kiosk_${name}`), "text")]);
     for (const [name, { input }] of places) input.value = page.prefill[name] ?? "";
     const ready = async () => {
-      if ([...pin.input.value].length < SHORTEST_PIN) return fault(word("kiosk_pin_short"));
-      if (pin.input.value !== again.input.value) return fault(word("kiosk_pin_differs"));
+      if ([...pin.input.value].length < SHORTEST_PIN) return fault(word("kiosk_pin_short"), pin.input);
+      if (pin.input.value !== again.input.value) return fault(word("kiosk_pin_differs"), again.input);
       const salt = hex(crypto.getRandomValues(new Uint8Array(16)));
       const hash = await hashed(pin.input.value, salt, ROUNDS);
       try {
@@ -104,10 +114,10 @@ function openKiosk(page) {
       // A clock that was set back does not open the door: the wait then counts from now.
       const gone = Date.now() - known.since;
       if (gone < 0) store.set("pin", JSON.stringify({ ...known, since: Date.now() }));
-      if (wait && gone < wait) return fault(word("kiosk_pin_wait", { seconds: Math.ceil((wait - Math.max(gone, 0)) / 1000) }));
+      if (wait && gone < wait) return fault(word("kiosk_pin_wait", { seconds: Math.ceil((wait - Math.max(gone, 0)) / 1000) }), pin.input);
       // Counted as wrong first, so that a reload during the check saves no try.
       store.set("pin", JSON.stringify({ ...known, wrong: known.wrong + 1, since: Date.now() }));
-      if ((await hashed(pin.input.value, known.salt, known.rounds)) !== known.hash) return fault(word("kiosk_pin_wrong"));
+      if ((await hashed(pin.input.value, known.salt, known.rounds)) !== known.hash) return fault(word("kiosk_pin_wrong"), pin.input);
       store.set("pin", JSON.stringify({ ...known, wrong: 0, since: 0 }));
       return collected();
     };
@@ -137,10 +147,10 @@ function openKiosk(page) {
     const stamp = new Date().toISOString().slice(0, 16).replace(/[^0-9]/g, "");
     let saved = false;
     const save = (ending, text, type) => () => {
-      download(`${data.name}_${stamp}_${rows.length}.${ending}`, text(columns, rows), type);
+      download(`${data.name}_${stamp}_${rows.length}.${ending}`, text, type);
       saved = true;
     };
-    const check = el("input", { type: "checkbox" });
+    const check = el("input", { type: "checkbox", autocomplete: "off" });
     const remove = () => {
       if (!saved || !check.checked) return fault(word("kiosk_delete_first"));
       names.forEach((name) => store.remove(name));
@@ -152,8 +162,8 @@ function openKiosk(page) {
       el("p", { class: "count" }, word("kiosk_count", { count: rows.length + damaged.length })),
       damaged.length ? el("p", { class: "note" }, word("kiosk_unread", { count: damaged.length })) : "",
       el("div", { class: "entry" },
-        button(word("kiosk_csv"), save("csv", csv, "text/csv;charset=utf-8"), "quiet"),
-        button(word("kiosk_json"), save("json", asJson, "application/json"), "quiet")),
+        button(word("kiosk_csv"), save("csv", csv(columns, rows), "text/csv;charset=utf-8"), "quiet"),
+        button(word("kiosk_json"), save("json", json(data, columns, rows), "application/json"), "quiet")),
       el("p", { class: "hint" }, word("kiosk_csv_note")),
       el("div", { class: "question" },
         el("label", { class: "choice" }, check, el("span", {}, word("kiosk_delete_check"))),
@@ -169,8 +179,9 @@ function openKiosk(page) {
   // Whoever walks away leaves nothing for the next: after a while the answers on the page are deleted.
   const dialog = el("dialog", { class: "pwiq-form", "aria-labelledby": "pwiq-idle" });
   document.body.append(dialog);
-  let quiet = null, ending = null;
+  let quiet = null, ending = null, last = Date.now();
   let at = "start";
+  const first = data.languages[0].id;
   root.addEventListener("pwiq:page", (event) => { at = event.detail.page; touched(); });
   const leave = () => {
     dialog.close();
@@ -180,10 +191,13 @@ function openKiosk(page) {
   function touched() {
     clearTimeout(quiet);
     clearTimeout(ending);
+    last = Date.now();
     if (dialog.open) return;
     quiet = setTimeout(() => {
-      if (form && (at === "start" || at === "done")) return;
       if (!form && noted("pin") === null) return;
+      if (form && at === "start" && root.lang === first && !root.querySelector(":checked")) return;
+      // Nothing to lose here, but the next person finds no language and no tick of this one.
+      if (form && ["start", "done", "declined"].includes(at)) return form.restart();
       dialog.lang = language;
       dialog.replaceChildren(el("h2", { id: "pwiq-idle" }, word("idle_title")), el("p", {}, word("idle_text")),
         el("div", { class: "buttons" }, button(word("idle_stay"), () => dialog.close())));
@@ -192,6 +206,12 @@ function openKiosk(page) {
     }, IDLE);
   }
   dialog.addEventListener("close", touched);
+  // While the device sleeps, timers do: whoever wakes it may be somebody else.
+  document.addEventListener("visibilitychange", () => {
+    if (!document.hidden && Date.now() - last > IDLE + LAST_CALL && noted("pin") !== null) leave();
+  });
+  // A page that is left may be kept by the browser and come back with "Forward".
+  window.addEventListener("pagehide", () => { if (noted("pin") !== null) leave(); });
   for (const type of ["pointerdown", "keydown", "input"]) document.addEventListener(type, touched);
   // The facilitator's pages have no place in the history: Back from them leads to the beginning of the questionnaire.
   window.addEventListener("popstate", () => { if (!form) start(); });

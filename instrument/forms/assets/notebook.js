@@ -56,29 +56,51 @@ function hostOf(kernel, prefill) {
   let response = null; // the id of the draft that was seen last
   let claimed = false;
   let taken = () => {};
+  let newest = null; // the draft to be saved next
+  let saving = null; // what saves, as long as it does
+  const save = async () => {
+    const draft = newest;
+    const take = claimed;
+    newest = null;
+    claimed = false;
+    try {
+      await kernel.ask("save", { draft, take });
+    } catch (error) {
+      if (error.message === "store_elsewhere") return taken();
+      claimed = claimed || take;
+      throw error;
+    }
+  };
   return {
     async loadDraft() {
       const { draft } = await kernel.ask("load");
       response = draft ? draft.response : null;
       return draft;
     },
-    async saveDraft(draft) {
+    /* One at a time, so that a slow kernel is asked for the newest draft and not for all of them. */
+    saveDraft(draft) {
       response = draft.response;
-      const take = claimed;
-      claimed = false;
-      try {
-        await kernel.ask("save", { draft, take });
-      } catch (error) {
-        if (error.message === "store_elsewhere") return taken();
-        claimed = claimed || take;
-        throw error;
-      }
+      newest = draft;
+      if (document.hidden) return save(); // the page may be about to close
+      saving ??= (async () => {
+        try {
+          while (newest) await save();
+        } finally {
+          saving = null;
+        }
+      })();
+      return saving;
+    },
+    saveNow() {
+      if (newest) save().catch(() => {});
     },
     async clearDraft() {
+      newest = null;
       if (response !== null) await kernel.ask("clear", { response });
       response = null;
     },
     async submit(sent) {
+      newest = null; // it is in what is sent
       await kernel.ask("send", { response: sent });
     },
     claim(onTaken) {
@@ -121,6 +143,7 @@ function render({ model, el }) {
   }, SAY_WITHIN);
   const unfollow = followTheme(root);
   let form = null;
+  let host = null;
   let gone = false;
   kernel
     .ask("open", {}, 0) // a busy kernel answers once its cell is done
@@ -128,7 +151,8 @@ function render({ model, el }) {
       clearTimeout(late);
       if (gone) return;
       status.remove();
-      form = mount(root, data, hostOf(kernel, prefill));
+      host = hostOf(kernel, prefill);
+      form = mount(root, data, host);
     })
     .catch(() => {
       clearTimeout(late);
@@ -138,8 +162,9 @@ function render({ model, el }) {
     gone = true;
     clearTimeout(late);
     unfollow();
-    kernel.close();
     if (form) form.destroy();
+    if (host) host.saveNow();
+    kernel.close();
     root.removeEventListener("keydown", typed);
     root.remove();
   };

@@ -14,6 +14,7 @@ CONTRACT
     constants    {version: "0.2.0", form: "P"}: columns that are the same for everyone
     columns      every column of a response, in order
     shuffle      true: the pages of kind "items" are put in an order of their own for each respondent
+    code_instructions   why letters are asked, shown above the first of them; {} if nothing is said
     rule         how to answer, shown above the first page of items; {} if there is none
     pages        [{id, kind, matrix: true, seconds: "seconds_role" (column of the time on the page), questions: [
                     {id, text: {…}, kind: "single" | "several" | "text", ordered, role, required, forms: [],
@@ -26,7 +27,7 @@ CONTRACT
 
     loadDraft()      -> Promise of the draft that was saved last, or null
     saveDraft(draft) -> Promise; may reject: the form says so in a sentence and goes on. The draft is plain JSON:
-                        {format, stamp, response, language, step, answers: {column: value}, order, seed, seconds, saved}
+                        {format, stamp, round, response, language, step, answers: {column: value}, order, seed, seconds, saved}
     clearDraft()     -> Promise
     submit(response) -> Promise; resolved: the response is safe, the thank-you page comes. Rejected: error.message is shown
                         (a sentence in words for the respondent, or the name of a word: "send_failed"), Send can be pressed again.
@@ -39,7 +40,7 @@ CONTRACT
     kept             name of the word that says where drafts are kept (default "draft_kept": on this device; "draft_kept_notebook")
     send             name of the word on the button (default "send")
     thanks           name of the word on the thank-you page (default "thanks_sent")
-    saveFile(response)           offers the answers as a file where sending failed
+    saveFile(response)           offers the answers as a file where sending failed (`fileSaver(data)` of save_file.js)
     saveAgain        true: and on the thank-you page too, where Send itself does no more than that
     prefill          {organisation: "a", team: "north"}: what text questions hold at first
     history          true: the browser's Back goes a page back (web only)
@@ -119,6 +120,9 @@ class Questionnaire {
     this.host = host;
     this.uid = `pwiq${randomId().slice(0, 6)}`;
     this.language = data.languages[0].id;
+    // What a draft was begun for: its answers belong neither into another wave nor to others than those who asked.
+    const asking = Object.values(data.study ?? {}).map(({ by }) => by).sort();
+    this.round = JSON.stringify([data.constants.wave ?? "", asking, host.address ?? ""]);
     this.questions = data.pages.flatMap((page) => page.questions);
     this.leaving = new AbortController();
     root.classList.add("pwiq-form");
@@ -139,7 +143,7 @@ class Questionnaire {
     this.session = randomId();
     const seed = this.data.shuffle ? crypto.getRandomValues(new Uint32Array(1))[0] : null;
     this.draft = {
-      format: FORMAT, stamp: this.data.stamp, response: randomId(), language: this.language, step: START,
+      format: FORMAT, stamp: this.data.stamp, round: this.round, response: randomId(), language: this.language, step: START,
       answers: { ...this.prefilled() }, order: this.order(seed), seed, seconds: {}, saved: "",
     };
   }
@@ -187,6 +191,10 @@ class Questionnaire {
 
   word(name, values = {}) {
     return filled(this.data.words[this.language][name] ?? name, values);
+  }
+
+  number(value) {
+    return value.toLocaleString(this.language);
   }
 
   said(text) {
@@ -266,7 +274,7 @@ class Questionnaire {
   next() {
     const faults = this.faults();
     if (faults.length) return this.tell(faults);
-    const blank = this.step.page?.kind === "items" ? this.page.questions.filter((question) => !this.answered(question)) : [];
+    const blank = this.blank();
     if (blank.length && this.reminded !== this.step.id) return this.remind(blank);
     return this.move(1);
   }
@@ -312,9 +320,13 @@ class Questionnaire {
     this.save();
   }
 
+  fits(found) {
+    return found.format === FORMAT && found.stamp === this.data.stamp && found.round === this.round;
+  }
+
   /* Two questions before anything of a draft is shown: go on with it, or delete it. */
   offer(found) {
-    const fits = found.format === FORMAT && found.stamp === this.data.stamp;
+    const fits = this.fits(found);
     const forget = async () => {
       await this.forget();
       this.clean();
@@ -392,7 +404,8 @@ class Questionnaire {
     this.away = true;
     const here = async () => {
       const found = await this.stored();
-      if (found) {
+      if (found && !this.fits(found)) this.offer(found);
+      else if (found) {
         this.take(found);
         await this.beginAnswering(() => this.show(found.step, { push: false }), { resumed: true });
       } else {
@@ -433,6 +446,11 @@ class Questionnaire {
     return Boolean((this.draft.answers[question.id] ?? "").trim());
   }
 
+  /* The statements on this page that have no answer. */
+  blank() {
+    return this.page?.kind === "items" ? this.page.questions.filter((question) => !this.answered(question)) : [];
+  }
+
   faults() {
     if (this.step.id === START && this.data.study && !this.consented) return [{ id: "consent", text: this.word("consent_needed") }];
     if (!this.page) return [];
@@ -440,7 +458,7 @@ class Questionnaire {
     return asked.flatMap((question) => {
       if (question.required && !this.answered(question)) return [{ id: question.id, text: this.word("required_missing") }];
       const over = question.kind === "text" ? characters(this.draft.answers[question.id] ?? "") - LONGEST : 0;
-      return over > 0 ? [{ id: question.id, text: this.word("too_long", { over, most: LONGEST }) }] : [];
+      return over > 0 ? [{ id: question.id, text: this.word("too_long", { over: this.number(over), most: this.number(LONGEST) }) }] : [];
     });
   }
 
@@ -616,6 +634,7 @@ class Questionnaire {
         buttons: [el("button", { type: "button", onclick: () => this.restart() }, this.word("to_start"))],
       }));
       this.focusHeading();
+      this.announce("page", { page: "declined", place: 0, of: 0 });
     };
     return {
       title: this.said(this.data.title),
@@ -630,7 +649,7 @@ class Questionnaire {
   consentBox() {
     const id = `${this.uid}-consent`;
     const box = el("input", {
-      type: "checkbox", id, checked: this.consented,
+      type: "checkbox", id, checked: this.consented, autocomplete: "off",
       onchange: () => { this.consented = box.checked; this.mend("consent"); },
     });
     return el("div", { class: "question", id: `${id}-question` },
@@ -669,7 +688,7 @@ class Questionnaire {
     const { answers } = this.draft;
     const name = `${this.uid}-${question.id}`;
     const inputs = question.choices.map((choice) => el("input", {
-      type: several ? "checkbox" : "radio", name, value: choice.code, required: question.required && !several, autocomplete: "off",
+      type: several ? "checkbox" : "radio", name, value: choice.code, autocomplete: "off",
       checked: several ? answers[choice.column] === "1" : answers[question.id] === choice.code,
       onchange: (event) => this.choose(question, choice, event.target),
     }));
@@ -679,7 +698,9 @@ class Questionnaire {
       type: "button", class: "clear", hidden: !this.answered(question), onclick: () => this.clear(question),
       "aria-label": `${this.word("clear")}: ${this.said(question.text)}`,
     }, this.word("clear"));
-    return el("fieldset", { class: "question", id: `${name}-question`, "data-question": question.id },
+    // Not the attribute `required`: with it browsers call a question wrong before anybody had a chance to answer it.
+    const required = question.required && !several && { role: "radiogroup", "aria-required": "true" };
+    return el("fieldset", { class: "question", id: `${name}-question`, "data-question": question.id, ...required },
       el("legend", {}, ...this.legend(question)),
       el("div", { class: `choices ${scale ? "scale" : "list"}${inputs.length > 8 ? " many" : ""}` }, ...question.choices.map(label)),
       this.errorPlace(question.id),
@@ -724,12 +745,12 @@ class Questionnaire {
     const study = this.data.study?.[this.language];
     const counter = el("p", { class: "counter", id: parts.counter });
     const field = el(open ? "textarea" : "input", {
-      id, dir: "auto", autocomplete: "off", type: open ? null : "text", rows: open ? "6" : null, required: question.required,
+      id, dir: "auto", autocomplete: "off", type: open ? null : "text", rows: open ? "6" : null, "aria-required": question.required && "true",
       "aria-describedby": [open && parts.notice, open && parts.counter, parts.error].filter(Boolean).join(" "),
     });
     const count = () => {
       const used = characters(field.value);
-      counter.textContent = this.word("counter", { used: used.toLocaleString(this.language), most: LONGEST.toLocaleString(this.language) });
+      counter.textContent = this.word("counter", { used: this.number(used), most: this.number(LONGEST) });
       counter.classList.toggle("over", used > LONGEST);
     };
     field.value = this.draft.answers[question.id] ?? "";
@@ -780,7 +801,7 @@ class Questionnaire {
     return {
       title: this.word("code_letter_title", { number: at + 1, count: page.questions.length }),
       content: [
-        ...(at ? [] : paragraphs(this.word("code_intro"))),
+        ...(at ? [] : [this.said(this.data.code_instructions), this.word("code_intro")].filter(Boolean).flatMap((text) => paragraphs(text))),
         el("div", { class: "question", id: `${id}-question`, "data-question": question.id },
           el("label", { class: "asked", for: id }, ...this.legend(question)),
           el("p", { class: "hint", id: hint }, this.word("code_hint")),
@@ -838,7 +859,7 @@ class Questionnaire {
     const error = place.querySelector(".error");
     error.textContent = text;
     if (place.tagName === "FIELDSET") place.setAttribute("aria-describedby", error.id);
-    const field = place.querySelector("textarea, input:not([type=radio])");
+    const field = place.matches("[role=radiogroup]") ? place : place.querySelector("textarea, input:not([type=radio])");
     field?.setAttribute("aria-invalid", "true");
     if (field && !field.hasAttribute("aria-describedby")) field.setAttribute("aria-describedby", error.id);
     return place;
@@ -847,8 +868,9 @@ class Questionnaire {
   mend(id) {
     const place = this.root.querySelector(`#${CSS.escape(`${this.uid}-${id}-question`)}`);
     place.querySelector(".error").textContent = "";
-    place.querySelectorAll("[aria-invalid]").forEach((field) => field.removeAttribute("aria-invalid"));
+    for (const field of [place, ...place.querySelectorAll("[aria-invalid]")]) field.removeAttribute("aria-invalid");
     this.root.querySelector(".errors").replaceChildren();
+    if (this.reminded && !this.blank().length) this.unremind();
   }
 
   jump(place, text) {
@@ -861,7 +883,7 @@ class Questionnaire {
     const asked = (place) => place.querySelector("legend, .asked")?.textContent ?? "";
     summary.replaceChildren(
       el("p", {}, this.word("errors")),
-      el("ul", {}, ...faults.map(({ text }, at) => el("li", {}, this.jump(places[at], [asked(places[at]), text].filter(Boolean).join(": "))))));
+      el("ul", {}, ...faults.map(({ text }, at) => el("li", {}, this.jump(places[at], [asked(places[at]), text].filter(Boolean).join(" – "))))));
     summary.focus();
   }
 
@@ -872,5 +894,10 @@ class Questionnaire {
     this.root.querySelector(".reminder").replaceChildren(
       el("p", {}, this.word("reminder", { blank: blank.length })), this.jump(place, this.word("reminder_first")));
     this.root.querySelector(".next").textContent = this.word("next_anyway");
+  }
+
+  unremind() {
+    this.root.querySelector(".reminder").replaceChildren();
+    this.root.querySelector(".next").textContent = this.word("next");
   }
 }

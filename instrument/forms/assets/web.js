@@ -1,4 +1,5 @@
-/* The web page around the form (questionnaire.js stands before this in the same script): where drafts and answers go. */
+/* The web page around the form (questionnaire.js and save_file.js stand before this in the same script): where drafts and
+   answers go. */
 
 const data = JSON.parse(document.getElementById("pwiq-data").textContent);
 const root = document.getElementById("form");
@@ -58,35 +59,13 @@ function claim(onTaken) {
   }
 }
 
-function download(name, text, type) {
-  const url = URL.createObjectURL(new Blob([text], { type }));
-  const link = el("a", { href: url, download: name });
-  document.body.append(link);
-  link.click();
-  link.remove();
-  setTimeout(() => URL.revokeObjectURL(url), 60000);
-}
-
-/* Every cell in quotation marks; what a spreadsheet would run gets an apostrophe (OWASP, "CSV Injection"). */
-function csv(columns, rows) {
-  const cell = (text) => `"${(/^[=+\-@\t\r\n]/.test(text) ? `'${text}` : text).replaceAll('"', '""')}"`;
-  const lines = [columns, ...rows.map((row) => columns.map((column) => row[column] ?? ""))];
-  return `\ufeff${lines.map((line) => line.map(cell).join(",")).join("\r\n")}\r\n`;
-}
-
-const asJson = (columns, rows) => `${JSON.stringify({ format: data.format, stamp: data.stamp, columns, responses: rows }, null, 1)}\n`;
-
-function saveFile({ columns, row }) {
-  download(`${data.name}_${row.response}.csv`, csv(columns, [row]), "text/csv;charset=utf-8");
-}
-
 async function post({ columns, row }) {
   const ending = new AbortController();
   const timer = setTimeout(() => ending.abort(), WAIT);
   let reply;
   try {
     reply = await fetch(address, {
-      method: "POST", headers: { "Content-Type": "application/json" }, body: asJson(columns, [row]),
+      method: "POST", headers: { "Content-Type": "application/json" }, body: json(data, columns, [row]),
       credentials: "omit", referrerPolicy: "no-referrer", redirect: "error", cache: "no-store", signal: ending.signal,
     });
   } catch {
@@ -96,6 +75,8 @@ async function post({ columns, row }) {
   }
   if (!reply.ok) throw new Error("post_refused");
 }
+
+const saveFile = fileSaver(data);
 
 /* One entry for each response, under its id: sent twice, it is still one; two windows cannot overwrite each other. */
 async function collect(response) {

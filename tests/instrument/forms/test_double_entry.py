@@ -4,6 +4,7 @@ import csv
 import io
 from pathlib import Path
 
+import numpy as np
 import openpyxl
 import pandas as pd
 import pytest
@@ -96,8 +97,8 @@ def test_every_disagreement_is_told_with_sheet_item_and_both_values(pwiq, survey
     comparison = compare_entries(a, b, pwiq)
     assert cells(comparison) == [("1", first, "4", "5"), ("2", first, "97", "")]
     told = str(comparison)
-    assert f"sheet '1', {first}: first '4', second '5'" in told
-    assert f"sheet '2', {first}: first '97', second blank" in told
+    assert f"sheet '1', {first}: '4' in a.csv (row 2), '5' in b.csv (row 3)" in told
+    assert f"sheet '2', {first}: '97' in a.csv (row 3), blank in b.csv (row 2)" in told
     assert "2 sheets compared" in told
     assert pwiq.items[first].text["en"] in comparison.disagreements["question"].tolist()
 
@@ -143,7 +144,13 @@ def test_missing_and_doubled_sheets_are_told_and_stop_everything(pwiq, keyed, tm
     assert (comparison.only_in_a, comparison.only_in_b) == (("2",), ("4", "5"))
     assert (comparison.doubled_in_a, comparison.doubled_in_b) == (("3",), ("5",))
     assert comparison.sheets == 1
-    assert len(comparison.faults) == 5
+    assert comparison.faults == (
+        "a.csv:3:response: sheet '2' is not in b.csv; key it there too, or correct the number",
+        "a.csv:4:response: sheet '3' stands in rows 4 and 5; give each sheet its own number, or remove what was keyed twice",
+        "b.csv:4:response: sheet '4' is not in a.csv; key it there too, or correct the number",
+        "b.csv:5:response: sheet '5' is not in a.csv; key it there too, or correct the number",
+        "b.csv:5:response: sheet '5' stands in rows 5 and 6; give each sheet its own number, or remove what was keyed twice",
+    )
     assert all(fault in str(comparison) for fault in comparison.faults)
     for stop in (lambda: settle(comparison), lambda: write_settling(comparison, tmp_path / "settle.csv")):
         with pytest.raises(ResponseError) as caught:
@@ -207,11 +214,75 @@ def test_nothing_is_final_until_all_is_settled(pwiq, survey, keyed, tmp_path):
     read = read_responses(tmp_path / "final.csv", pwiq)
     assert read.answers.loc["1", items].tolist()[0::2] == [3, 2]
     assert pd.isna(read.answers.loc["1", items[1]])
-    record = pd.read_csv(tmp_path / "record.csv").set_index("column")
+    record = pd.read_csv(tmp_path / "record.csv", keep_default_na=False).set_index("column")
     assert record.loc[items, "rate"].tolist() == [0.5, 0.5, 0.5]
     assert record.loc[items, "compared"].tolist() == [2, 2, 2]
-    assert record["differed"].sum() == 3
+    assert record.loc["", "differed"] == 3
     assert not {"a", "b", "sheet", "keyer"} & set(record.columns)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_record_agrees_with_counting_cell_by_cell(pwiq, survey, keyed, tmp_path, seed):
+    chance = np.random.default_rng(seed)
+    items = [question.id for question in survey.questions() if question.role == "item"]
+    codes = ["1", "2", "3", "4", "5", "97", ""]
+
+    def slip(answers):
+        return {item: str(chance.choice(codes)) if chance.random() < 0.15 else code for item, code in answers.items()}
+
+    on_paper = {str(sheet): {item: str(chance.choice(codes)) for item in items} for sheet in range(1, 13)}
+    first, second = ({sheet: slip(answers) for sheet, answers in on_paper.items()} for _ in range(2))
+    order = list(second)
+    chance.shuffle(order)
+    a = keyed("a.csv", list(first.items()))
+    b = keyed("b.csv", [(sheet, second[sheet]) for sheet in order])
+    comparison = compare_entries(a, b, pwiq)
+    write_settling(comparison, tmp_path / "settle.csv")
+    filled_in(tmp_path / "settle.csv", lambda row: on_paper[row["sheet"]][row["column"]] or ".")
+    done = settle(comparison, tmp_path / "settle.csv")
+    differed = {item: sum(first[sheet][item] != second[sheet][item] for sheet in on_paper) for item in items}
+    record = done.record.set_index("column")
+    assert sum(differed.values()) > 10
+    assert record["differed"].to_dict() == dict.fromkeys(record.index, 0) | differed | {"": sum(differed.values())}
+    assert (record.loc[items, "compared"] == 12).all()
+    assert record.loc[items, "rate"].tolist() == [round(count / 12, 6) for count in differed.values()]
+    asked = len(keyed_columns(survey, language="en")) - 1  # all but the sheet's number
+    assert record.loc["", "compared"] == 12 * asked
+    assert record.loc["", "rate"] == round(sum(differed.values()) / (12 * asked), 6)
+    # What was settled is what stands on the paper, but for slips that both made alike.
+    table = done.table.set_index("response")
+    alike = [(sheet, item) for sheet in on_paper for item in items if first[sheet][item] == second[sheet][item]]
+    for sheet in on_paper:
+        for item in items:
+            wanted = first[sheet][item] if (sheet, item) in alike else on_paper[sheet][item]
+            assert table.loc[sheet, item] == wanted
+
+
+def test_files_that_a_spreadsheet_saved_its_own_way_are_read(pwiq, survey, keyed, tmp_path):
+    item = next(question.id for question in survey.questions() if question.role == "item")
+    a = keyed("a.csv", [("1", {"open1": "Más tiempo; «y» un escritorio", item: "4"}), ("2", {})], prepared=2)
+    b = keyed("b.csv", [("1", {"open1": "Más tiempo; «y» un escritorio", item: "5"}), ("2", {})])
+
+    def saved_anew(path, encoding):
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            rows = list(csv.reader(file))
+        with path.open("w", newline="", encoding=encoding) as file:
+            csv.writer(file, delimiter=";", quoting=csv.QUOTE_ALL).writerows(rows)
+
+    saved_anew(a, "cp1252")
+    saved_anew(b, "utf-16")
+    comparison = compare_entries(a, b, pwiq)
+    assert cells(comparison) == [("1", item, "4", "5")]
+    write_settling(comparison, tmp_path / "settle.csv")
+    filled_in(tmp_path / "settle.csv", lambda _: "5")
+    saved_anew(tmp_path / "settle.csv", "cp1252")
+    assert settle(comparison, tmp_path / "settle.csv").table[item].tolist() == ["5", "4"]
+
+
+def test_sheets_of_an_older_print_are_told_apart_by_their_version(pwiq, keyed):
+    old, new = [("1", {"version": "0.1.9"})], [("1", {})]
+    comparison = compare_entries(keyed("a.csv", old), keyed("b.csv", new), pwiq)
+    assert cells(comparison) == [("1", "version", "0.1.9", pwiq.version)]
 
 
 def test_a_settling_file_that_does_not_fit_is_refused_with_all_its_faults(pwiq, survey, keyed, tmp_path):
@@ -257,7 +328,7 @@ def test_formulas_stay_text_all_the_way(pwiq, keyed, tmp_path):
 
 
 def test_tables_that_cannot_be_compared_are_refused_with_all_faults_of_both(pwiq, survey, keyed, tmp_path):
-    a = keyed("a.csv", [("", {"stay": "1"}), ("2", {"Roleaf": "1"})])
+    a = keyed("a.csv", [("", {"stay": "1"}), ("2", {"Roleaf": "1"}), ("02", {})])
     b = keyed("b.csv", [("2026-11-22", {})])
     with pytest.raises(ResponseError) as caught:
         compare_entries(a, b, pwiq)
@@ -265,6 +336,12 @@ def test_tables_that_cannot_be_compared_are_refused_with_all_faults_of_both(pwiq
     for part in ("a.csv:2:response: answers without a sheet's number", "a.csv:1:Roleaf: rename it 'roleaf'"):
         assert part in told
     assert "b.csv:2:response: '2026-11-22' is a date" in told
+    assert "a.csv:3:response: sheet '2' stands in rows 3 and 4" in told
+    other = keyed("other.csv", [("1", {"form": "P"})])
+    with pytest.raises(
+        ResponseError, match=r"a2\.csv holds form PS, other\.csv form P; compare two tables of the same form"
+    ):
+        compare_entries(keyed("a2.csv", [("1", {})]), other, pwiq)
     empty = keyed("c.csv", [], prepared=5)
     with pytest.raises(ResponseError, match="nothing was keyed"):
         compare_entries(a, empty, pwiq)
@@ -338,16 +415,27 @@ def test_the_keying_sheet_has_what_is_printed_in_its_order(survey, tmp_path):
             wanted.append(question.id)
     assert header[5:] == wanted
     second = dict(zip(header, [cell.value for cell in answers[2]], strict=True))
-    assert {name: value for name, value in second.items() if value} == {"form": "PS", "wave": "2", "version": "0.2.0"}
+    given = {"form": "PS", "wave": "2", "version": survey.instrument.version}
+    assert {name: value for name, value in second.items() if value} == given
     rules = {str(rule.sqref): rule.formula1 for rule in answers.data_validations.dataValidation}
     item = next(question for question in survey.questions() if question.role == "item")
     column = openpyxl.utils.get_column_letter(header.index(item.id) + 1)
     assert rules[f"{column}2:{column}6"] == '"1,2,3,4,5,97,98"'
-    assert all(rule.showErrorMessage for rule in answers.data_validations.dataValidation)
-    rows = {row[0].value: row[1].value for row in codes.iter_rows(min_row=3)}
+    assert all(rule.showErrorMessage for rule in answers.data_validations.dataValidation if rule.type == "list")
+    hints = {str(rule.sqref): (rule.promptTitle, rule.prompt) for rule in answers.data_validations.dataValidation}
+    title, hint = hints[f"{column}2:{column}6"]
+    number = [question.id for question in survey.questions()].index(item.id) + 1
+    assert title == f"{number} {item.id}"  # as on the print
+    assert hint.startswith(f"{item.text['es']}\n1 = ")
+    assert max(len(hint or "") for _, hint in hints.values()) <= 255
+    rows = {row[1].value: row[2].value for row in codes.iter_rows(min_row=3)}
     assert rows[item.id] == item.text["es"]
     assert answers.protection.sheet
     assert not answers["B2"].protection.locked
+    assert answers["A1"].protection.locked
+    for letter, number_format in (("A", "@"), (column, "General")):  # of cells that are empty yet
+        assert not answers.column_dimensions[letter].protection.locked
+        assert answers.column_dimensions[letter].number_format == number_format
 
 
 def test_keyed_workbooks_are_compared_like_text(pwiq, survey, tmp_path):
@@ -373,7 +461,7 @@ def test_a_keying_sheet_is_not_replaced_and_its_texts_are_no_formulas(survey, tm
     write_keying_sheet(hostile, path, sheets=1)
     book = openpyxl.load_workbook(path)
     assert all(cell.data_type != "f" for sheet in book for row in sheet.iter_rows() for cell in row)
-    assert "=SUM(A1:A9)\nsecond 'line' \"here\"" in [row[1].value for row in book.worksheets[1].iter_rows()]
+    assert "=SUM(A1:A9)\nsecond 'line' \"here\"" in [row[2].value for row in book.worksheets[1].iter_rows()]
     with pytest.raises(ValueError, match="somebody may have typed into it"):
         write_keying_sheet(hostile, path)
     with pytest.raises(ValueError, match=r"a keying sheet is \.xlsx or \.csv"):

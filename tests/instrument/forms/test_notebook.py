@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,29 +14,47 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from instrument import read_instrument
+import instrument as package
+from instrument import Instrument, read_instrument
 from instrument.forms.notebook import Form
 from instrument.forms.store import AnswerStore, StoreError
+from instrument.forms.study import Study, StudyText, Support
 from instrument.platforms.sqlite_answers import read_table
 from instrument.reading import read_responses
+from instrument.responses import canonical_table
+from tests.instrument.forms.accessible import faults_by_axe
 from tests.instrument.forms.keyboard import fill_in
 
 DEFINITION = Path(__file__).parents[2] / "data" / "forms.toml"
 CANTEEN = read_instrument(DEFINITION)
+PWIQ = read_instrument("pwiq")
+TEXT = StudyText(
+    by="We",
+    contact="Ask us",
+    consent="Yours.",
+    readers="the lead",
+    when="in May",
+    support=(Support(name="S", how="Room 2"),),
+)
+STUDY = Study(texts=(("en", TEXT), ("es", TEXT)))
 OPEN = next(question.id for question in CANTEEN.questions if question.role == "open")
 
 
 class Kernel:
     """A form, and what it sends to its page."""
 
-    def __init__(self, path: Path, form: str = "P", language: str = "en", **options: Any) -> None:
-        self.form = Form(CANTEEN, form, language, path=path, **options)
+    def __init__(
+        self, path: Path, form: str = "P", language: str | None = "en", instrument: Instrument = CANTEEN, **options: Any
+    ) -> None:
+        self.form = Form(instrument, form, language, path=path, **options)
         self.sent: list[Any] = []
+        self.heard: list[Any] = []
         self.silent = False
         self.form.send = lambda message, *_: self.sent.append(json.loads(json.dumps(message)))
 
     def hear(self, message: Any) -> list[Any]:
         """Take a message as Jupyter hands it over, and return the answers."""
+        self.heard.append(message)
         if self.silent:
             return []
         self.form._handle_custom_msg(message, [])
@@ -177,6 +197,34 @@ def test_an_older_version_in_the_file_is_told(tmp_path: Path) -> None:
         Form(CANTEEN, path=tmp_path / "a.sqlite")
 
 
+def test_answers_to_several_versions_are_read_from_one_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.sqlite"
+    for version in ("0.1.0", PWIQ.version):
+        at = PWIQ if version == PWIQ.version else replace(PWIQ, version=version, digest="0" * 64)
+        AnswerStore(path, at).append(
+            {"response": version, "form": "P", "wave": "1", **dict.fromkeys(PWIQ.asked_by("P"), "4")}
+        )
+    responses = read_responses(path, "pwiq")
+    assert responses.people["version"].tolist() == ["0.1.0", PWIQ.version]
+    (note,) = responses.ledger.set_index("column").loc[["version"], "note"]
+    assert "0.1.0" in note
+
+
+def test_only_languages_that_the_study_has_texts_in_are_offered(tmp_path: Path) -> None:
+    study = Study(texts=(("es", TEXT),))
+    kernel = Kernel(tmp_path / "a.sqlite", language=None, study=study)
+    assert [each["id"] for each in kernel.ask("open")["data"]["languages"]] == ["es"]
+    with pytest.raises(ValueError, match="the study has no texts in 'en'"):
+        Form(CANTEEN, "P", "en", path=tmp_path / "a.sqlite", study=study)
+
+
+def test_the_form_is_a_public_name_that_nobody_pays_for_who_does_not_use_it(root: Path) -> None:
+    assert package.Form is Form
+    code = "import instrument, sys; print(sorted({'anywidget', 'ipywidgets', 'pandas'} & set(sys.modules)))"
+    run = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, cwd=root)
+    assert run.stdout == "[]\n"
+
+
 def test_wrong_options_are_refused_before_a_file_is_made(tmp_path: Path) -> None:
     path = tmp_path / "a.sqlite"
     with pytest.raises(ValueError, match="language 'fr' is not known"):
@@ -195,12 +243,15 @@ PAGE = """<!doctype html><meta charset="utf-8"><title>A cell</title><style>{css}
 # As much of Jupyter's model as anywidget promises: https://anywidget.dev/en/afm/
 MODEL = """async ([esm, opening]) => {
   const heard = new Set();
+  window.toldKernel = { waiting: 0 };
   const model = {
     get: (name) => ({ opening })[name],
     on: (name, callback) => { if (name === "msg:custom") heard.add(callback); },
     off: (name, callback) => heard.delete(callback),
     send: (message) => {
+      toldKernel.waiting += 1;
       window.toKernel(JSON.stringify(message)).then((answers) => {
+        toldKernel.waiting -= 1;
         for (const answer of answers) for (const callback of [...heard]) callback(answer);
       });
     },
@@ -209,6 +260,17 @@ MODEL = """async ([esm, opening]) => {
   const el = document.querySelector("#output");
   window.close_view = await module.default.render({ model, el });
   window.heard = heard;
+}"""
+# Press the button that leads on until something is there.
+GO_ON = """async (until) => {
+  const form = document.querySelector(".pwiq-form");
+  const channel = new MessageChannel();
+  const tick = () => new Promise((resolve) => { channel.port1.onmessage = resolve; channel.port2.postMessage(0); });
+  while (!form.querySelector(until)) {
+    const before = form.textContent;
+    form.querySelector(".main").click();
+    while (form.textContent === before) await tick();
+  }
 }"""
 
 
@@ -231,13 +293,15 @@ def browser(needs_tool: Callable[..., str]) -> Iterator[Browser]:
 
 
 @pytest.fixture
-def show(browser: Browser) -> Iterator[Callable[[Kernel], Page]]:
+def show(browser: Browser) -> Iterator[Callable[..., Page]]:
     """Show a form as Jupyter would; every page must end without an error, and without a request."""
     context = browser.new_context(offline=True, viewport={"width": 900, "height": 800})
     wrong: list[str] = []
 
-    def shown(kernel: Kernel) -> Page:
+    def shown(kernel: Kernel, *, clock: bool = False) -> Page:
         page = context.new_page()
+        if clock:
+            page.clock.install()
         page.on("pageerror", lambda error: wrong.append(str(error)))
         page.on("console", lambda message: wrong.append(message.text))
         page.on("request", lambda request: request.url.startswith("blob:") or wrong.append(request.url))
@@ -258,42 +322,64 @@ def first(page: Page) -> None:
     page.focus("#cell")
 
 
-@pytest.mark.parametrize("language", ["en", "es"])
-def test_filled_in_by_keyboard_the_answers_arrive(
-    tmp_path: Path, show: Callable[[Kernel], Page], language: str
+@pytest.mark.parametrize("language", PWIQ.languages)
+@pytest.mark.parametrize("form", PWIQ.forms.ids)
+def test_every_form_filled_in_by_keyboard_arrives_unchanged(
+    tmp_path: Path, show: Callable[..., Page], form: str, language: str
 ) -> None:
-    kernel = Kernel(tmp_path / "a.sqlite", "P", language, wave=1)
+    wave = 1 + PWIQ.languages.index(language)
+    kernel = Kernel(
+        tmp_path / "a.sqlite", form, language, instrument=PWIQ, wave=wave, follow_up=wave > 1, study=STUDY, team="north"
+    )
     page = show(kernel)
     first(page)
-    assert page.locator(".pwiq-form").get_attribute("lang") == language
-    answers = fill_in(page)
-    (row,) = rows(kernel.form.store.path)
-    given = {name: row[name] for name in answers}
-    assert given == answers
-    asked = {question.id for question in kernel.form.survey.questions() if question.kind != "several"}
-    assert {name for name in asked if row[name]} == asked & set(answers)
-    assert (row["form"], row["wave"], row["language"], row["trial"]) == ("P", "1", language, "1")
-    assert len(answers) > 15
+    asked = {question.id: question for question in kernel.form.survey.questions()}
+    met: list[str] = []
+
+    def meet(stop: dict[str, Any]) -> None:
+        question = asked[stop["question"]]
+        assert stop["text"] == question.text[language]
+        assert stop["labels"] == [choice.label[language] for choice in question.choices]
+        met.append(question.id)
+
+    answers = fill_in(page, meet=meet)
+    assert sorted(met) == sorted(asked)
+    assert len(answers) > 0.7 * len(asked)
     assert max(map(len, answers.values())) > 9_000
-    responses = read_responses(kernel.form.store.path, CANTEEN)
-    assert responses.people[OPEN].tolist() == [answers[OPEN]]
-    items = responses.answers.iloc[0].dropna()
-    assert items.astype(str).to_dict() == {
-        name: code for name, code in answers.items() if name in CANTEEN.items.ids and int(code) < 90
+    (row,) = rows(kernel.form.store.path)
+    assert {name: row[name] for name in answers} == answers
+    several = {name for name in row if asked.get(name.rstrip("0123456789")) and name not in asked}
+    assert {name for name in row if name in asked and row[name]} == (set(answers) - several) | {"team"}
+    responses = read_responses(kernel.form.store.path, PWIQ)
+    read = canonical_table(responses).astype("string").fillna("").iloc[0]
+    # Beside the items, an answer off the scale ("prefer not to say") counts as none.
+    off = {
+        (each.id, choice.code)
+        for each in asked.values()
+        if each.id not in PWIQ.items.ids
+        for choice in each.choices
+        if choice.reason
     }
-    page.get_by_role("button", name={"en": "Start again", "es": "Empezar de nuevo"}[language]).press("Enter")
-    assert kernel.ask("load") == {"draft": None}
-    assert not page.locator(".pwiq-form input:checked").count()
+    assert {name: read[name] for name in answers} == {
+        name: "" if (name, text) in off else text for name, text in answers.items()
+    }
+    assert read[["form", "wave", "language", "team"]].tolist()[:3] == [form, str(wave), language]
+    assert (row["trial"], row["version"]) == (None, PWIQ.version)
 
 
-def test_after_a_restart_it_goes_on_where_it_stopped(tmp_path: Path, show: Callable[[Kernel], Page]) -> None:
+def test_after_a_restart_it_goes_on_where_it_stopped_though_the_clock_was_set_back(
+    tmp_path: Path, show: Callable[..., Page]
+) -> None:
     path = tmp_path / "a.sqlite"
     page = show(Kernel(path))
     first(page)
     before = fill_in(page, pages=6)
     heading = page.locator(".pwiq-form h1").inner_text()
     page.close()
-    page = show(Kernel(path))
+    page = show(kernel := Kernel(path))
+    page.evaluate(
+        "() => { window.Date = class extends Date { constructor(...given) { super(...(given.length ? given : [0])); } } }"
+    )
     first(page)
     assert "file of answers" in page.locator(".pwiq-form").inner_text()
     page.get_by_role("button", name="Go on where I stopped").press("Enter")
@@ -302,9 +388,15 @@ def test_after_a_restart_it_goes_on_where_it_stopped(tmp_path: Path, show: Calla
     (row,) = rows(path)
     assert before
     assert {name: row[name] for name in before | after} == before | after
+    assert row["date"] == "1970-01-01"
+    assert all(float(row[name]) >= 0 for name in row if name.startswith("seconds_"))
+    page.get_by_role("button", name="Start again").press("Enter")
+    page.get_by_role("button", name="Start").wait_for()
+    assert kernel.ask("load") == {"draft": None}
+    assert not page.locator(".pwiq-form input:checked").count()
 
 
-def test_a_second_window_takes_over_and_the_first_says_so(tmp_path: Path, show: Callable[[Kernel], Page]) -> None:
+def test_a_second_window_takes_over_and_the_first_says_so(tmp_path: Path, show: Callable[..., Page]) -> None:
     kernel = Kernel(tmp_path / "a.sqlite")
     one = show(kernel)
     first(one)
@@ -320,41 +412,129 @@ def test_a_second_window_takes_over_and_the_first_says_so(tmp_path: Path, show: 
     assert not one.locator(".pwiq-form input").count()
 
 
-def test_a_kernel_that_does_not_answer_is_said(tmp_path: Path, show: Callable[[Kernel], Page]) -> None:
+def test_a_kernel_that_does_not_answer_is_said(tmp_path: Path, show: Callable[..., Page]) -> None:
     kernel = Kernel(tmp_path / "a.sqlite", "P", "es")
     kernel.silent = True
-    page = show(kernel)
+    page = show(kernel, clock=True)
     assert page.get_by_role("status").inner_text() == "Abriendo el cuestionario…"
-    page.wait_for_function("() => document.querySelector('[role=status]').textContent.startsWith('Aquí se responde')")
+    page.clock.fast_forward(5_000)
+    assert page.get_by_role("status").inner_text().startswith("Aquí se responde")
 
 
-def test_what_could_not_be_stored_can_be_sent_again(
-    tmp_path: Path, show: Callable[[Kernel], Page], monkeypatch: pytest.MonkeyPatch
+def test_a_kernel_that_stops_in_the_middle_is_said_and_then_asked_for_the_newest_draft(
+    tmp_path: Path, show: Callable[..., Page]
+) -> None:
+    kernel = Kernel(tmp_path / "a.sqlite")
+    page = show(kernel, clock=True)
+    first(page)
+    page.evaluate(GO_ON, ".scale")
+    page.wait_for_function("() => !toldKernel.waiting")
+    kernel.silent = True
+    before = len(kernel.heard)
+    box = page.locator(".pwiq-form fieldset").first
+    for radio in box.get_by_role("radio").all()[:4]:
+        radio.press("Space")
+    page.clock.fast_forward(25_000)
+    page.get_by_text("Your answers cannot be kept in the file of answers just now").wait_for()
+    assert [message["kind"] for message in kernel.heard[before:]] == ["save"]  # the others wait for its answer
+    kernel.silent = False
+    box.get_by_role("radio").nth(2).press("Space")
+    page.wait_for_function("() => !document.querySelector('.problem').textContent")
+    question = box.get_attribute("data-question")
+    assert kernel.ask("load")["draft"]["answers"][question] == "3"
+
+
+def test_what_could_not_be_stored_can_be_sent_again_and_twice_at_once_is_once(
+    tmp_path: Path, show: Callable[..., Page], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kernel = Kernel(tmp_path / "a.sqlite")
     page = show(kernel)
     first(page)
 
-    def full(*_: Any) -> None:
+    def full(*_: Any, **__: Any) -> None:
         raise StoreError("a.sqlite: the disk is full", "full")
 
-    monkeypatch.setattr(kernel.form.store, "append", full)
-    count = len(kernel.ask("open")["data"]["pages"])
-    for _ in range(count * 4):
-        if page.locator(".pwiq-form .send").count():
-            break
-        page.locator(".pwiq-form .main").press("Enter")
-    page.locator(".pwiq-form .send").press("Enter")
-    page.get_by_text("The disk on which answers are kept is full.").wait_for()
+    with monkeypatch.context() as patch:
+        patch.setattr(kernel.form.store, "save_draft", full)
+        patch.setattr(kernel.form.store, "append", full)
+        page.evaluate(GO_ON, ".send")
+        page.get_by_text("Your answers cannot be kept in the file of answers just now").wait_for()
+        page.locator(".pwiq-form .send").press("Enter")
+        page.get_by_text("The disk on which answers are kept is full.").wait_for()
     assert rows(kernel.form.store.path) == []
-    monkeypatch.undo()
-    page.locator(".pwiq-form .send").press("Enter")
+    kernel.form.store.path.unlink()  # somebody makes room in their own way
+    page.evaluate("() => { const send = document.querySelector('.send'); send.click(); send.click(); }")
     page.get_by_text("Your answers are in the notebook's file of answers.").wait_for()
     assert len(rows(kernel.form.store.path)) == 1
+    assert [message["kind"] for message in kernel.heard].count("send") == 2
+
+
+def test_axe_finds_nothing_in_any_view_in_either_theme(
+    tmp_path: Path, show: Callable[..., Page], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kernel = Kernel(tmp_path / "a.sqlite", "PS", instrument=PWIQ, wave=2, follow_up=True, study=STUDY)
+    page = show(kernel)
+    first(page)
+    press = "(kind) => document.querySelector(`.pwiq-form ${kind}`).click()"
+    found: dict[str, list[str]] = {}
+
+    def look(view: str) -> None:
+        found[view] = faults_by_axe(page)
+
+    page.evaluate(press, ".main")
+    look("start, consent is missing")
+    page.evaluate(press, ".quiet")
+    page.get_by_text("That is fine").wait_for()
+    look("does not take part")
+    page.evaluate(press, ".buttons button")
+    page.evaluate(press, "input[type=checkbox]")
+    page.evaluate(press, ".main")
+    page.get_by_text("What this is about").wait_for()
+    look("what it is about")
+    kinds: set[str] = set()
+    while not page.locator(".pwiq-form .send").count():
+        page.evaluate(press, ".next")
+        title = page.locator(".pwiq-form h1").inner_text().split(":")[0].split(",")[0]
+        if title not in kinds:
+            kinds.add(title)
+            page.evaluate("() => document.querySelector('.pwiq-form fieldset input')?.click()")
+            look(title)
+            if title == "Statements":
+                page.evaluate(press, ".next")
+                look("reminder")
+                page.evaluate(press, ".next")
+            if page.locator(".pwiq-form .letter").count():
+                page.locator(".pwiq-form .letter").press("7")
+                look(f"{title}, not a letter")
+    assert len(kinds) > 8
+
+    def full(*_: Any, **__: Any) -> None:
+        raise StoreError("a.sqlite: the disk is full", "full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(kernel.form.store, "append", full)
+        page.evaluate(press, ".send")
+        page.get_by_text("The disk on which answers are kept is full.").wait_for()
+        look("could not be sent")
+    other = show(kernel)
+    first(other)
+    here, page = page, other
+    look("a draft was found")
+    page.evaluate(press, ".main")
+    page.locator(".pwiq-form .send").wait_for()
+    page = here
+    page.evaluate(press, ".quiet")
+    page.get_by_text("Open in another window").wait_for()
+    look("open in another window")
+    page = other
+    page.evaluate(press, ".send")
+    page.get_by_text("Your answers are in the notebook's file of answers.").wait_for()
+    look("thanks")
+    assert {view: faults for view, faults in found.items() if faults} == {}
 
 
 def test_it_follows_the_theme_of_jupyterlab_and_leaves_nothing_behind(
-    tmp_path: Path, show: Callable[[Kernel], Page]
+    tmp_path: Path, show: Callable[..., Page]
 ) -> None:
     page = show(Kernel(tmp_path / "a.sqlite"))
     first(page)

@@ -5,6 +5,7 @@ import io
 import json
 import re
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import pypdf
@@ -13,7 +14,7 @@ import typst
 
 from instrument import read_instrument
 from instrument.forms.paper import write_paper
-from instrument.forms.study import read_study, study_template
+from instrument.forms.study import Study, read_study, study_template
 from instrument.forms.words import words
 from instrument.look.style import FONTS
 from instrument.survey import build_survey
@@ -26,9 +27,24 @@ def pwiq():
     return read_instrument("pwiq")
 
 
+NO_FONT = re.compile("[你好🙂]")
+
+
 @pytest.fixture(scope="module")
-def hostile():
-    return read_instrument(ROOT / "tests" / "data" / "hostile.toml")
+def hostile(tmp_path_factory):
+    path = tmp_path_factory.mktemp("hostile") / "hostile.toml"
+    path.write_text(
+        NO_FONT.sub("?", (ROOT / "tests" / "data" / "hostile.toml").read_text(encoding="utf-8")), encoding="utf-8"
+    )
+    return read_instrument(path)
+
+
+def test_what_no_font_has_is_told_and_not_printed():
+    survey = survey_of(read_instrument(ROOT / "tests" / "data" / "hostile.toml"), "A", planning=True)
+    with pytest.raises(
+        ValueError, match=r"no font has .*'你' \(U\+4F60\).*: take it out of the texts, or name a folder"
+    ):
+        write_paper(survey, language="en")
 
 
 @pytest.fixture(scope="module")
@@ -39,25 +55,50 @@ def study(tmp_path_factory):
     return read_study(path)
 
 
+class Print:
+    """A print, read back: the text of each page, read once somebody asks for it."""
+
+    def __init__(self, made):
+        self.made = made
+        self.reader = pypdf.PdfReader(io.BytesIO(made))
+        self._text = functools.cache(lambda number: self.reader.pages[number].extract_text())
+
+    def page(self, number):
+        return self._text(number % len(self.reader.pages))
+
+    @property
+    def pages(self):
+        return [self.page(number) for number in range(len(self.reader.pages))]
+
+    @property
+    def flat(self):
+        return flat("".join(self.pages))
+
+
 def survey_of(instrument, form, **options):
     return build_survey(instrument, forms=[form], follow_up=True, **options)
 
 
-def pages_of(survey, *, first=None, **options):
-    """Return the text of each page, or of the first few."""
-    return [page.extract_text() for page in pypdf.PdfReader(io.BytesIO(write_paper(survey, **options))).pages[:first]]
+@pytest.fixture(scope="module")
+def survey(pwiq):
+    return functools.cache(lambda form: survey_of(pwiq, form, switched_on=["perspective"], planning=True))
 
 
 @pytest.fixture(scope="module")
-def printed(pwiq, study):
-    """Return the text of each page of a form of PWIQ, read once."""
+def printed(survey, study):
+    """Return a form of PWIQ with all that can be asked and all that a study says; set once."""
 
     @functools.cache
-    def read(form, language, paper):
-        survey = survey_of(pwiq, form, switched_on=["perspective"], planning=True)
-        return pages_of(survey, language=language, paper=paper, study=study)
+    def made(form, language, paper):
+        return Print(write_paper(survey(form), language=language, paper=paper, study=study))
 
-    return read
+    return lambda form, language="en", paper="a4": made(form, language, paper)  # a default counts as the same
+
+
+@pytest.fixture(scope="module")
+def bare(pwiq):
+    """Return the short form for colleagues, without a study; set once in a language."""
+    return functools.cache(lambda language: Print(write_paper(survey_of(pwiq, "CS"), language=language)))
 
 
 def placed(page):
@@ -79,15 +120,18 @@ def flat(text):
 
 
 @pytest.mark.parametrize(
-    ("form", "language"),
-    [("P", "en"), ("P", "es"), ("C", "en"), ("M", "es"), ("PS", "en"), ("CS", "es"), ("MS", "es")],
+    ("form", "language", "paper"),
+    [
+        ("P", "en", "a4"),
+        ("M", "es", "a4"),
+        ("PS", "es", "letter"),
+        ("CS", "en", "letter"),
+    ],
 )
-def test_every_question_stands_whole_on_one_page_with_its_id_and_codes(pwiq, printed, form, language):
-    survey = survey_of(pwiq, form, switched_on=["perspective"], planning=True)
-    pages = [flat(page) for page in printed(form, language, "a4" if form in "PCM" else "letter")]
-    numbers = iter(range(1, 1000))
-    for question in survey.questions():
-        named = flat(f"{next(numbers)}{question.id}")
+def test_every_question_stands_whole_on_one_page_with_its_id_and_codes(survey, printed, form, language, paper):
+    pages = [flat(page) for page in printed(form, language, paper).pages]
+    for number, question in enumerate(survey(form).questions(), start=1):
+        named = flat(f"{number}{question.id}")
         text = flat(question.text[language])
         holding = [page for page in pages if text in page]
         assert len(holding) == 1, question.id
@@ -98,47 +142,61 @@ def test_every_question_stands_whole_on_one_page_with_its_id_and_codes(pwiq, pri
             assert choice.code in after, (question.id, choice.code)
             # In a grid the label stands above, at the head of its column; the head stands on each page.
             assert flat(choice.label[language]) in page, (question.id, choice.code)
+    # What is asked last stands with the end, so that no page holds the end alone.
+    assert flat(list(survey(form).questions())[-1].text[language]) in pages[-1]
+    assert flat(words("common", "paper")[language]["end_head"]) in pages[-1]
+
+
+def test_a_grid_does_not_leave_one_row_behind(survey, printed):
+    for form, language, paper in (("P", "en", "a4"), ("M", "es", "a4"), ("CS", "en", "letter")):
+        sections = [page for page in survey(form).pages if page.matrix]
+        for page_of_survey in (sections[0], *[page for page in sections if page.kind != "items"]):
+            first, second = (flat(question.text[language]) for question in page_of_survey.questions[:2])
+            (holding,) = [page for page in map(flat, printed(form, language, paper).pages) if first in page]
+            assert second in holding, page_of_survey.id
 
 
 def test_what_is_said_around_stands_there(pwiq, printed):
-    for language in ("en", "es"):
-        pages = printed("P", language, "a4")
-        first, everything = flat(pages[0]), flat("".join(pages))
-        for text in (pwiq.title, pwiq.forms["P"].title):
+    for language, form in (("en", "P"), ("es", "M")):
+        read = printed(form, language)
+        first, last = flat(read.page(0)), flat(read.page(-1))
+        for text in (pwiq.title, pwiq.forms[form].title):
             assert flat(text[language]) in first
         for paragraph in pwiq.instructions[language].split("\n\n"):
             assert flat(paragraph) in first
-        assert flat(pwiq.rule[language]) in everything
+        assert flat(pwiq.rule[language]) in read.flat
         around = words("common", "paper")[language]
-        assert flat(around["hand_in"]) in flat(pages[-1])
-        assert flat(around["support_title"]) in flat(pages[-1])
+        for key in ("hand_in", "hand_in_where", "hand_in_until", "support_title"):
+            assert flat(around[key]) in last
         # Above every open question: that nobody watches it.
-        assert everything.count(flat(around["open_notice"])) == 2
+        assert read.flat.count(flat(around["open_notice"])) == 2
 
 
-def test_every_page_has_the_banner_the_stamp_its_number_and_room_for_the_sheets_number(pwiq, printed):
-    survey, pages = survey_of(pwiq, "P"), printed("P", "en", "a4")
+def test_every_page_has_the_banner_form_stamp_number_and_room_for_the_sheets_number(pwiq, survey, printed):
+    pages = printed("P").pages
     for number, page in enumerate(pages, start=1):
         assert flat(pwiq.banner["en"]) in flat(page)
-        assert survey.stamp in page
+        assert pwiq.forms["P"].title["en"] in page
+        assert survey("P").stamp in page
         assert f"Page {number} of {len(pages)}" in page
         assert "Sheet" in page
 
 
-@pytest.mark.parametrize(("paper", "size"), [("a4", [595, 842]), ("letter", [612, 792])])
-def test_it_is_as_large_as_the_paper_and_leaves_margins(pwiq, paper, size):
-    reader = pypdf.PdfReader(io.BytesIO(write_paper(survey_of(pwiq, "CS"), paper=paper)))
-    assert all([round(float(side)) for side in page.mediabox[2:]] == size for page in reader.pages)
-    seen = [piece for page in reader.pages[:2] for piece in placed(page)]
+@pytest.mark.parametrize(
+    ("form", "language", "paper", "size"), [("M", "es", "a4", [595, 842]), ("PS", "es", "letter", [612, 792])]
+)
+def test_it_is_as_large_as_the_paper_and_leaves_margins(printed, form, language, paper, size):
+    pages = printed(form, language, paper).reader.pages
+    assert all([round(float(side)) for side in page.mediabox[2:]] == size for page in pages)
+    seen = [piece for page in pages[:2] for piece in placed(page)]
     assert min(x for x, _, _ in seen) >= 50  # 17 mm to the left, for the staple
     assert max(x for x, _, _ in seen) <= size[0] - 42
     assert 20 <= min(y for _, y, _ in seen) < max(y for _, y, _ in seen) <= size[1] - 20
 
 
-def test_answers_beside_the_scale_stand_apart(pwiq):
-    reader = pypdf.PdfReader(io.BytesIO(write_paper(survey_of(pwiq, "P"))))
+def test_answers_beside_the_scale_stand_apart(printed):
     rows = {}
-    for x, y, code in placed(reader.pages[1]):
+    for x, y, code in placed(printed("P").reader.pages[1]):
         if code in {"1", "2", "3", "4", "5", "97", "98"}:
             rows.setdefault(round(y), {})[code] = x
     whole = [row for row in rows.values() if len(row) == 7]
@@ -152,10 +210,9 @@ def test_answers_beside_the_scale_stand_apart(pwiq):
 def test_hostile_texts_stay_texts(hostile):
     for form in ("A", "AS", "B"):
         survey = survey_of(hostile, form, planning=True)
-        found = flat("".join(pages_of(survey, language="en")))
+        found = Print(write_paper(survey, language="en")).flat
         for question in survey.questions():
-            wanted = re.sub(r"[你好🙂]", lambda sign: f"[U+{ord(sign.group()):04X}]", question.text["en"])
-            assert flat(wanted) in found, question.id
+            assert flat(question.text["en"]) in found, question.id
             for choice in question.choices:
                 assert flat(choice.label["en"]) in found
         for text in (hostile.title, hostile.banner, hostile.instructions, hostile.rule, hostile.forms[form].title):
@@ -166,22 +223,23 @@ def test_nothing_in_a_text_can_read_a_file_or_run(tmp_path):
     secret = tmp_path / "secret.txt"
     secret.write_text("the secret")
     source = (ROOT / "tests" / "data" / "hostile.toml").read_text(encoding="utf-8")
-    for text in (f'#read("{secret}")', "#panic() $#$ */ #1 /*", "\\u{41} @nothing ~#{1+1}", "= x `#1`"):
-        path = tmp_path / "definition.toml"
-        path.write_text(source.replace('"+Tick; all, that | apply"', f"'''{text}'''"), encoding="utf-8")
-        found = flat("".join(pages_of(survey_of(read_instrument(path), "A"), language="en")))
-        assert flat(text) in found
-        assert "thesecret" not in found
+    source = NO_FONT.sub("", source)
+    text = f'#read("{secret}")\n#panic() $#$ */ #1 /*\n\\u{{41}} @nothing ~#{{1+1}}\n= x `#1`'
+    path = tmp_path / "definition.toml"
+    path.write_text(source.replace('"+Tick; all, that | apply"', f"'''{text}'''"), encoding="utf-8")
+    found = Print(write_paper(survey_of(read_instrument(path), "A"), language="en")).flat
+    assert flat(text) in found
+    assert "thesecret" not in found
 
 
-def test_the_fonts_have_every_character_of_every_language(pwiq):
+def test_the_fonts_have_every_character_of_every_language(printed):
     # Typst itself says it: with this standard it refuses a page on which a character is missing.
     texts = [text for language in ("en", "es") for text in words("common", "paper")[language].values()]
     texts += re.findall(r'"(.*)"', (ROOT / "instrument/pwiq/text.en.toml").read_text(encoding="utf-8"))
     texts += re.findall(r'"(.*)"', (ROOT / "instrument/pwiq/text.es.toml").read_text(encoding="utf-8"))
     signs = "".join(sorted({sign for text in texts for sign in text if ord(sign) > 126}))
     assert {"ñ", "¿", "é", "«"} <= set(signs)
-    assert "[U+" not in "".join(pages_of(survey_of(pwiq, "CS"), language="es", first=2))
+    assert "[U+" not in printed("M", "es").flat
     found = typst.Fonts(include_system_fonts=False, include_embedded_fonts=False, font_paths=[str(FONTS)])
     for style in ("", 'style: "italic"', 'weight: "bold"'):
         setting = f'#set document(title: "t")\n#set text(font: "Inter", fallback: false)\n#set text({style})\n'
@@ -189,19 +247,19 @@ def test_the_fonts_have_every_character_of_every_language(pwiq):
         assert typst.compile(source.encode(), font_paths=found, format="pdf", pdf_standards="ua-1")
 
 
-def test_only_our_fonts_are_used(pwiq):
-    made = write_paper(survey_of(pwiq, "CS"))
+def test_only_our_fonts_are_used(bare):
     names = {
         str(font.get_object()["/BaseFont"])
-        for page in pypdf.PdfReader(io.BytesIO(made)).pages
+        for page in bare("es").reader.pages
         for font in page["/Resources"]["/Font"].values()
     }
     assert names
     assert all("Inter" in name for name in names)
 
 
-def test_it_is_tagged_for_screen_readers(pwiq):
-    reader = pypdf.PdfReader(io.BytesIO(write_paper(survey_of(pwiq, "CS"), language="es")))
+def test_it_is_tagged_for_screen_readers(pwiq, bare):
+    reader = bare("es").reader
+    assert reader.metadata.title == pwiq.title["es"]
     root = reader.trailer["/Root"]
     assert root["/MarkInfo"]["/Marked"]
     assert root["/Lang"] == "es"
@@ -218,46 +276,61 @@ def test_it_is_tagged_for_screen_readers(pwiq):
     assert {"/Table", "/TH", "/TD", "/H1", "/P"} <= tags(root["/StructTreeRoot"])
 
 
-def test_the_same_survey_gives_the_same_bytes(pwiq, study):
-    assert write_paper(survey_of(pwiq, "CS"), study=study) == write_paper(survey_of(pwiq, "CS"), study=study)
+def test_the_same_survey_gives_the_same_bytes(survey, study, printed):
+    assert write_paper(survey("CS"), study=study) == printed("CS").made
 
 
 def test_what_the_study_says_stands_where_it_belongs(printed, study):
-    for language in ("en", "es"):
-        pages = printed("P", language, "a4")
+    for language, form in (("en", "P"), ("es", "M")):
+        read = printed(form, language)
         said, around = study.text(language), words("common", "paper")[language]
-        opening = flat("".join(pages[:2]))
+        opening, last = flat(read.page(0) + read.page(1)), flat(read.page(-1))
         assert flat(said.by) in opening
         assert flat(said.contact) in opening
         for paragraph in said.consent.split("\n\n"):
             assert flat(paragraph) in opening
         assert flat(around["trial"]) not in opening
-        everything = flat("".join(pages))
-        assert everything.count(flat(said.readers)) == everything.count(flat(said.when)) == 2
+        assert read.flat.count(flat(said.readers)) == read.flat.count(flat(said.when)) == 2
         for support in said.support:
-            assert flat(support.name) in flat(pages[-1])
-            assert flat(support.how) in flat(pages[-1])
+            assert flat(support.name) in last
+            assert flat(support.how) in last
+        assert flat(around["hand_in_where"] + said.paper.where) in last
+        assert flat(around["hand_in_until"] + said.paper.until) in last
 
 
-def test_without_all_that_the_study_has_to_say_it_is_a_trial(pwiq, tmp_path):
-    path = tmp_path / "study.toml"
-    path.write_text(study_template(), encoding="utf-8")
+def test_without_all_that_the_study_has_to_say_it_is_a_trial(pwiq, bare, tmp_path):
+    trial = {language: flat(words("common", "paper")[language]["trial"]) for language in ("en", "es")}
     for language in ("en", "es"):
-        trial = flat(words("common", "paper")[language]["trial"])
-        for study in (None, read_study(path)):
-            assert trial in flat(pages_of(survey_of(pwiq, "CS"), language=language, study=study, first=1)[0])
-
-
-def test_words_of_a_study_are_not_filled_in_twice(pwiq, tmp_path, study):
-    filled = re.sub(r"<<(.*?)>>", "{when} {readers} \\\\u0023panic()", study_template())
+        assert trial[language] in flat(bare(language).page(0))
     path = tmp_path / "study.toml"
+    filled = re.sub(r"<<(?!Until)(.*?)>>", "filled in", study_template())  # only what the English print says is left
     path.write_text(filled, encoding="utf-8")
-    found = flat("".join(pages_of(survey_of(pwiq, "CS"), language="en", study=read_study(path))))
-    assert found.count(flat("{when} {readers} #panic()")) >= 7
+    study = read_study(path)
+    for language, is_trial in (("en", True), ("es", False)):
+        made = Print(write_paper(survey_of(pwiq, "CS"), language=language, study=study))
+        assert (trial[language] in flat(made.page(0))) is is_trial
 
 
-def test_a_wave_that_is_known_is_printed(pwiq):
-    assert re.search(r"Wave\s*3", pages_of(build_survey(pwiq, forms=["CS"], wave=3), language="en", first=1)[0])
+def test_where_it_goes_is_written_by_hand_if_the_study_does_not_say_it(pwiq, study, printed):
+    silent = Study(texts=tuple((language, replace(text, paper=None)) for language, text in study.texts))
+    last = Print(write_paper(survey_of(pwiq, "CS"), language="en", study=silent)).page(-1)
+    assert study.text("en").paper.where not in last
+    assert flat(words("common", "paper")["en"]["hand_in_where"]) in flat(last)
+
+
+def test_words_of_a_study_stay_words_and_within_the_margins(pwiq, tmp_path):
+    hostile = "{when} {readers} \\u0023panic() #read('/etc/hostname') $x$ *b* @ref <a> // = " + "W" * 300
+    path = tmp_path / "study.toml"
+    path.write_text(re.sub(r"<<(.*?)>>", lambda _: hostile, study_template()), encoding="utf-8")
+    made = Print(write_paper(build_survey(pwiq, forms=["CS"], wave=3), language="en", study=read_study(path)))
+    said = flat(hostile.replace("\\u0023", "#"))
+    english = study_template().split("[es]")[0]
+    # Who reads the open answers and when stands above both; nothing is filled in twice.
+    assert made.flat.count(said) == len(re.findall("<<\\w.*?>>", english)) + 2
+    assert re.search(r"Wave\s*3", made.page(0))  # a wave that is known is printed
+    for page in (made.reader.pages[0], made.reader.pages[-1]):
+        # No line holds more than 50 of them.
+        assert len({round(y) for _, y, text in placed(page) if "WWW" in text}) >= 300 / 50
 
 
 @pytest.mark.parametrize("name", ["small", "forms"])
@@ -265,7 +338,7 @@ def test_other_definitions_are_printed_too(name):
     instrument = read_instrument(ROOT / "tests" / "data" / f"{name}.toml")
     survey = build_survey(instrument, follow_up=True)
     language = survey.languages[0]
-    found = flat("".join(pages_of(survey)))
+    found = Print(write_paper(survey)).flat
     for question in survey.questions():
         assert flat(question.text[language]) in found
         assert all(flat(choice.label[language]) in found for choice in question.choices)

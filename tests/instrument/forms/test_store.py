@@ -90,19 +90,24 @@ def test_what_is_no_response_is_refused(tmp_path: Path, row: dict[str, str], mes
 
 
 MANY = 30
-WRITER = """
-import sys
+# Processes of their own, as kernels are, begun by one that has imported all they need.
+WRITERS = """
+import os, sys
 from pathlib import Path
 from instrument import read_instrument
 from instrument.forms.store import AnswerStore
-path, name, many, definition = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), sys.argv[4]
-canteen = read_instrument(definition)
-print("ready", flush=True)
-sys.stdin.readline()
-store = AnswerStore(path, canteen)
-for number in range(many):
-    store.append({"response": f"{name}{number}", "foodaf": str(number % 5 + 1), f"extra_{name}": "x"})
-    store.save_draft(f"draft{name}", {"step": number}, place=name, window=name)
+path, many, canteen = Path(sys.argv[1]), int(sys.argv[2]), read_instrument(sys.argv[3])
+writers = []
+for name in "ab":
+    if writer := os.fork():
+        writers.append(writer)
+        continue
+    store = AnswerStore(path, canteen)  # the file is made by whoever comes first
+    for number in range(many):
+        store.append({"response": f"{name}{number}", "foodaf": str(number % 5 + 1), f"extra_{name}": "x"})
+        store.save_draft(f"draft{name}", {"step": number}, place=name, window=name)
+    os._exit(0)
+sys.exit(any(os.waitpid(writer, 0)[1] for writer in writers))
 """
 DYING = """
 import os, signal, sys
@@ -119,24 +124,7 @@ with AnswerStore(Path(sys.argv[1]), read_instrument(sys.argv[2]))._transaction()
 
 def test_two_processes_write_at_once_and_nothing_is_lost(tmp_path: Path) -> None:
     path = tmp_path / "a.sqlite"
-    writers = [
-        subprocess.Popen(
-            [sys.executable, "-c", WRITER, str(path), name, str(MANY), str(DEFINITION)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-        )
-        for name in "ab"
-    ]
-    for writer in writers:
-        assert writer.stdout is not None
-        writer.stdout.readline()
-    for writer in writers:  # both at once: the file is made by whoever comes first
-        assert writer.stdin is not None
-        writer.stdin.write(b"go\n")
-        writer.stdin.flush()
-    for writer in writers:
-        writer.communicate(timeout=60)
-        assert writer.returncode == 0
+    subprocess.run([sys.executable, "-c", WRITERS, str(path), str(MANY), str(DEFINITION)], check=True, timeout=120)
     assert {row["response"] for row in stored(path)} == {f"{name}{number}" for name in "ab" for number in range(MANY)}
     drafts = {row["place"]: row["draft"] for row in stored(path, "SELECT * FROM drafts")}
     assert drafts == dict.fromkeys("ab", f'{{"step": {MANY - 1}}}')
@@ -154,6 +142,34 @@ def test_a_kernel_that_dies_in_the_middle_leaves_what_was_there(tmp_path: Path) 
     assert store.append({"response": "next"})
     assert [row["response"] for row in stored(path)] == ["kept", "next"]
     assert whole(path)
+
+
+def test_a_file_that_was_moved_away_is_made_anew_where_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    store = AnswerStore("a.sqlite", CANTEEN)
+    store.append({"response": "r1"})
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")  # as a cell may do
+    store.path.rename(tmp_path / "archived.sqlite")
+    assert store.append({"response": "r2"})
+    assert [row["response"] for row in stored(tmp_path / "a.sqlite")] == ["r2"]
+    assert [row["response"] for row in stored(tmp_path / "archived.sqlite")] == ["r1"]
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
+def test_a_network_folder_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    far, near = tmp_path / "far away", tmp_path / "far away" / "near"
+    near.mkdir(parents=True)
+    (tmp_path / "link").symlink_to(far)
+    mounts = tmp_path / "mounts"
+    escaped = str(far).replace(" ", "\\040")
+    mounts.write_text(f"root / ext4 rw 0 0\nserver:/x {escaped} nfs4 rw 0 0\ndisk {escaped}/near ext4 rw 0 0\n")
+    monkeypatch.setattr(store_module, "_MOUNTS", mounts)
+    for folder in (far, tmp_path / "link"):
+        (note,) = AnswerStore(folder / "a.sqlite", CANTEEN).notes()
+        assert note.startswith("a.sqlite lies on a network folder, where locks may fail")
+    for folder in (near, tmp_path):
+        assert AnswerStore(folder / "a.sqlite", CANTEEN).notes() == ()
 
 
 def test_a_full_disk_is_said_and_nothing_is_half_stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from instrument.forms.study import StudyError, read_study, study_template
+from instrument.forms.study import PaperReturn, StudyError, read_study, study_template
 
 GOOD = """address = "https://answers.invalid/post"
 [en]
@@ -56,7 +56,28 @@ def test_the_template_names_nobody_and_marks_every_gap(write) -> None:
             "readers",
             "when",
         } | {f"support.{number}.{key}" for number in (1, 2) for key in ("name", "how")}
+        on_paper = set(study.placeholders_on_paper(language)) - set(study.placeholders)
+        assert on_paper == {f"{language}.paper.where", f"{language}.paper.until"}
     assert not any(character.isdigit() for character in "".join(study.text("en").consent))
+
+
+def test_where_sheets_go_is_said_or_left_out(write) -> None:
+    assert read_study(write(GOOD)).text("en").paper is None
+    study = read_study(write(GOOD + '[en.paper]\nwhere = "The box"\nuntil = "<<date>>"\n'))
+    assert study.text("en").paper == PaperReturn(where="The box", until="<<date>>")
+    assert study.placeholders == ()  # the web form does not show it
+    assert study.placeholders_on_paper("en") == ("en.paper.until",)
+    with pytest.raises(StudyError) as caught:
+        read_study(write(GOOD + '[en.paper]\nuntil = " "\nroom = "2"\n'))
+    told = "\n".join(caught.value.faults)
+    for part in (
+        "study.toml:15: en.paper.until is empty",
+        "study.toml:16: room is not a key of paper; use where and until",
+        "en.paper.where is missing",
+    ):
+        assert part in told
+    with pytest.raises(StudyError, match=r"study.toml:4: en.paper must be a table: \[en.paper\]"):
+        read_study(write(GOOD.replace('by = "We"', 'by = "We"\npaper = "The box"')))
 
 
 def test_every_fault_is_told_with_its_line(write) -> None:
