@@ -83,16 +83,17 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--folder",
         type=Path,
-        default=Path("pwiq_notebooks"),
-        help="where your copies of the notebooks are (made if missing; default: %(default)s)",
+        help="where your copies of the notebooks are (made if missing; default: this folder if `pwiq init` made it, else "
+        "pwiq_notebooks)",
     )
     command.add_argument("--no-browser", action="store_true", help="do not open a browser")
     return parser
 
 
 def _lab(options: argparse.Namespace) -> None:
-    from analysis.lab import open_lab
+    from analysis.lab import STUDY, open_lab
 
+    folder = options.folder or Path("." if Path(STUDY).is_file() else "pwiq_notebooks")
     path = Path(options.instrument)
     instrument = str(path.resolve()) if path.exists() else options.instrument
-    open_lab(options.folder, instrument=instrument, browser=not options.no_browser)
+    open_lab(folder, instrument=instrument, browser=not options.no_browser)

@@ -124,6 +124,8 @@ def _init(options: argparse.Namespace) -> None:
 
     written = make_study(options.folder, instrument=options.instrument)
     print(f"{options.folder}: {len(written)} files written." if written else f"{options.folder}: nothing new.")
+    if any(path.name == "NEW_VERSIONS.md" for path in written):
+        print(f"{options.folder / 'NEW_VERSIONS.md'} lists what was laid beside your own files.")
     print(f"Next: read {options.folder / 'README.md'}, fill in study.toml, and `pwiq lab --folder {options.folder}`.")
 
 

@@ -32,8 +32,10 @@ def open_lab(folder: Path, *, instrument: str = "pwiq", browser: bool = True) ->
     Raises
     ------
     ValueError
-        If JupyterLab is not installed.
+        If JupyterLab is not installed, or the folder is part of the package: an upgrade would take what was done there.
     """
+    if folder.resolve().is_relative_to(notebook_folder().resolve()):
+        raise ValueError(f"{folder}: these are the notebooks of the package; name a folder of your own")
     if not (folder / STUDY).exists():  # a study's folder has its own notebooks
         copy_notebooks(folder, instrument=instrument)
     command = [sys.executable, "-m", "jupyterlab", f"--notebook-dir={folder}"]

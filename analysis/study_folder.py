@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shlex
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -25,7 +26,7 @@ _IGNORED = """\
 # Answers of people never go into a repository.
 /data/*
 !/data/README.md
-/report/
+/report*/
 *.sqlite
 *.sqlite-journal
 *.db
@@ -50,17 +51,26 @@ _STEPS = """\
 
 Made for `{id}` {version}. {banner}
 
-1. **Say what the study is.** Replace every text in `<< >>` in `study.toml`. Until then every form calls itself a trial.
-2. **Plan, before the first answer.** `pwiq plan` writes the analysis plan; fill it in and keep it.
-3. **Ask.** In JupyterLab (`notebooks/00_fill_in.ipynb`), on the web (`pwiq export web`), on paper (`pwiq export paper`) or on
-   your survey platform (`pwiq export`). Answer it once yourself and read that answer before anybody else answers.
-4. **Collect** the answers in `data/`. Read `data/README.md` first.
-5. **Read them**: `pwiq read data/FILE --out data/wave1.csv` says what became of every column.
-6. **Look at them**: `pwiq lab --folder .` opens the notebooks; set the paths in their first cell and run all cells. Or
-   `pwiq report data/wave1.csv data/wave2.csv --out report` makes the whole report.
+Type the commands in a terminal, in this folder.
 
-What is in here is yours. After an upgrade of pwiq, `pwiq init` on this folder lays new versions of notebooks beside yours
-(`NAME.VERSION.ipynb`) and changes none of your files.
+1. **Say what the study is.** Replace every text in `<< >>` in `study.toml`. Until then every form calls itself a trial.
+2. **Plan, before the first answer.** `pwiq plan --out plan.toml{chosen}` writes the analysis plan; fill it in and keep it.
+3. **Ask**, in one of these ways or several:
+   - in JupyterLab: `pwiq lab --folder .`, then run all cells of `notebooks/00_fill_in.ipynb`;
+   - on the web: `pwiq export web --wave 1 --study study.toml --out form.html{form}{chosen}`;
+   - on paper: `pwiq export paper --wave 1 --study study.toml --out form.pdf{form}{chosen}`;
+   - on a survey platform, for example `pwiq export redcap --wave 1 --out redcap.csv{form}{chosen}`.
+4. **Try it.** Answer it once yourself, read that answer (step 6), look at it, and delete it: in a notebook, the file
+   `data/answers.sqlite`.
+5. **Collect** the answers in `data/`. Read `data/README.md` first.
+6. **Read them**: `pwiq read data/answers.sqlite --out data/wave1.csv{chosen}` says what became of every column. What was not
+   answered in a notebook has another name in place of `data/answers.sqlite`.
+7. **Look at them**: `pwiq report data/wave1.csv --out report{chosen}` makes the report; after a second wave
+   `pwiq report data/wave1.csv data/wave2.csv --plan plan.toml --out report_2{chosen}`. Or set the paths in the first cell
+   of a notebook and run all its cells.
+
+What is in here is yours. After an upgrade of pwiq, `pwiq init .{chosen}` lays what is new beside your files
+(`NAME.VERSION.ipynb`; `NEW_VERSIONS.md` lists it) and changes none of them.
 """
 
 
@@ -84,7 +94,7 @@ def make_study(folder: str | Path, *, instrument: str | Path = "pwiq") -> list[P
     Raises
     ------
     ValueError
-        If the folder holds something that is not ours, or is a file.
+        If the folder holds something that is not ours, is a study of another questionnaire, or is a file.
 
     Examples
     --------
@@ -103,7 +113,7 @@ def make_study(folder: str | Path, *, instrument: str | Path = "pwiq") -> list[P
             f"{folder}: the folder is not empty; name one that does not exist yet, so that nothing is mixed up"
         )
     definition = read_instrument(instrument)
-    laid: dict[str, str] = json.loads(record.read_text(encoding="utf-8"))["files"] if record.exists() else {}
+    laid = _laid(record, definition) if record.exists() else {}
     folder.mkdir(parents=True, exist_ok=True)
     given = str(Path(instrument).resolve()) if Path(instrument).exists() else str(instrument)
     written: list[Path] = []
@@ -127,12 +137,29 @@ def make_study(folder: str | Path, *, instrument: str | Path = "pwiq") -> list[P
     return written
 
 
+def _laid(record: Path, definition: Instrument) -> dict[str, str]:
+    """Return which files were laid into the folder, with digests of what they held."""
+    made = json.loads(record.read_text(encoding="utf-8"))
+    if made["instrument"] != definition.id:
+        raise ValueError(
+            f"{record.parent}: this is a study of {made['instrument']}, and not of {definition.id}; name its questionnaire "
+            "with --instrument, or another folder"
+        )
+    files: dict[str, str] = made["files"]
+    return files
+
+
 def _contents(definition: Instrument, given: str) -> dict[str, bytes]:
     """Return file name → what the installed version lays there."""
     language = definition.languages[0]
     banner = definition.banner[language] if definition.status == "draft" and definition.banner else ""
     steps = _STEPS.format(
-        title=definition.title[language], id=definition.id, version=definition.version, banner=banner
+        title=definition.title[language],
+        id=definition.id,
+        version=definition.version,
+        banner=banner,
+        form=f" --form {definition.forms.ids[0]}" if definition.forms else "",
+        chosen="" if given == "pwiq" else f" --instrument {shlex.quote(given)}",
     ).replace(". \n", ".\n")
     texts = {
         ".gitignore": _IGNORED,
@@ -152,12 +179,13 @@ def _contents(definition: Instrument, given: str) -> dict[str, bytes]:
 def _form_notebook(definition: Instrument, given: str) -> str:
     """Return a notebook in which the questionnaire is filled in, and its answers read."""
     form = definition.forms.ids[0] if definition.forms else None
-    chosen = f"form = {form!r}  # {', '.join(definition.forms.ids)}\n" if form else "form = None\n"
+    chosen = f"form = {json.dumps(form)}  # {', '.join(definition.forms.ids)}\n" if form else "form = None\n"
     cells = [
         (
             "markdown",
-            "# Fill the questionnaire in\n\nRun the next two cells; the questionnaire opens below them. Drafts and answers go "
-            "to the file named here. To begin with the next person, choose *Start again* on its last page.",
+            "# Fill the questionnaire in\n\nRun all cells; the questionnaire opens below the second. By keyboard: the arrows "
+            "lead to that cell, and Tab into the questionnaire. Drafts and answers go to the file named here. For the next "
+            "person, choose *Start again* on the last page.",
         ),
         (
             "code",
@@ -166,14 +194,14 @@ def _form_notebook(definition: Instrument, given: str) -> str:
         ),
         (
             "code",
-            "from instrument.forms.notebook import Form\n\n"
-            "Form(instrument, form, language, path=answers, wave=wave, follow_up=wave > 1, study=study)",
+            "from instrument import Form, read_responses\n\n"
+            "questionnaire = Form(instrument, form, language, path=answers, wave=wave, follow_up=wave > 1, study=study)\n"
+            "questionnaire",
         ),
-        ("markdown", "## What has been answered\n\nRun this once somebody has sent their answers."),
+        ("markdown", "## What has been answered\n\nRun this again once somebody has sent their answers."),
         (
             "code",
-            "from pathlib import Path\n\nfrom instrument import read_responses\n\n"
-            'read_responses(answers, instrument) if Path(answers).exists() else "Nobody has answered yet."',
+            'read_responses(answers, instrument) if len(questionnaire.store) else "Nobody has answered yet."',
         ),
     ]
     built: list[dict[str, object]] = []

@@ -2,6 +2,7 @@ from .codebook import codebook as codebook
 from .definition import Instrument as Instrument
 from .definition import InstrumentError as InstrumentError
 from .definition import read_instrument as read_instrument
+from .forms.notebook import Form as Form
 from .mapping import MappingError as MappingError
 from .mapping import read_mapping as read_mapping
 from .mapping_proposal import MappingProposal as MappingProposal

@@ -59,8 +59,8 @@ def read_responses(
     ----------
     path : str, path, or a sequence of them
         ``.csv`` or ``.tsv`` (commas, semicolons or tabs), ``.xlsx``, ``.sav``, ``.dta``, ``.parquet``, ``.json`` and
-        ``.ndjson`` (FHIR), ``.zip`` (Kobo, ODK). The first file is wave 1, the second wave 2 and so on, unless a file
-        says the waves. Dates that contradict this are refused.
+        ``.ndjson`` (FHIR), ``.zip`` (Kobo, ODK), ``.sqlite`` and ``.db`` (what `Form` stores in a notebook). The first
+        file is wave 1, the second wave 2 and so on, unless a file says the waves. Dates that contradict this are refused.
     instrument : Instrument, str or path
         The questionnaire, or what `read_instrument` finds it by.
     platform : str, default "auto"

@@ -55,10 +55,11 @@ class Responses:
 
     def __repr__(self) -> str:
         waves = sorted(self.people["wave"].unique().tolist())
-        people = f" of {self.people['person'].nunique()} people" if knows_people(self) else ""
-        unknown = "" if people else " (people: not known)"
+        many, people = len(self.answers), self.people["person"].nunique()
+        whose = f" of {people} {'person' if people == 1 else 'people'}" if knows_people(self) else ""
+        unknown = "" if whose else " (people: not known)"
         return (
-            f"{len(self.answers)} answers{people}, wave{'s' if len(waves) > 1 else ''} "
+            f"{many} answer{'' if many == 1 else 's'}{whose}, wave{'s' if len(waves) > 1 else ''} "
             f"{', '.join(map(str, waves)) or 'none'}{unknown}; questionnaire {self.instrument.id} {self.instrument.version}"
         )
 
@@ -110,7 +111,9 @@ def asked(responses: Responses) -> pd.DataFrame:
     if not responses.instrument.forms:
         return pd.DataFrame(True, index=responses.answers.index, columns=responses.answers.columns)
     form = responses.people["form"]
-    return pd.DataFrame({item.id: form.isin(item.forms) for item in items}, index=responses.answers.index)
+    # Items are asked by few sets of forms, which are looked up once each.
+    by = {forms: form.isin(forms).to_numpy() for forms in {item.forms for item in items}}
+    return pd.DataFrame({item.id: by[item.forms] for item in items}, index=responses.answers.index)
 
 
 def question_columns(question: Question, instrument: Instrument) -> tuple[str, ...]:

@@ -141,8 +141,8 @@ class Form(anywidget.AnyWidget):
         for note in self.store.notes():
             warnings.warn(note, stacklevel=2)
         # anywidget makes traits of these two.
-        self._esm = asset("questionnaire.js") + asset("notebook.js")
-        self._css = css_colours(".pwiq-form", themes=True) + asset("questionnaire.css")
+        self._esm = asset("questionnaire.js") + asset("save_file.js") + asset("notebook.js")
+        self._css = css_colours(".pwiq-form", themes=True) + asset("questionnaire.css") + asset("notebook.css")
         own = words("notebook")[first]
         super().__init__(
             opening={"waiting": own["kernel_waiting"], "silent": own["kernel_silent_page"], "language": first}

@@ -99,7 +99,7 @@ class AnswerStore:
     """
 
     def __init__(self, path: str | Path, instrument: Instrument) -> None:
-        self.path = Path(path)
+        self.path = Path(path).absolute()  # a cell may change the working folder
         self.instrument = instrument
         if self.path.suffix.lower() not in ENDINGS:
             raise StoreError(f"{self.path.name}: the file of answers must end in {' or '.join(ENDINGS)}")
@@ -310,6 +310,8 @@ class AnswerStore:
             with closing(self._connected()) as database:
                 database.execute("BEGIN IMMEDIATE")
                 try:
+                    if database.execute("PRAGMA application_id").fetchone() != (MARK,):
+                        self._prepare(database)  # new, or somebody moved the one that was here
                     yield database
                     database.execute("COMMIT")
                 except BaseException:
@@ -382,18 +384,20 @@ def _counted(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
+_MOUNTS = Path("/proc/self/mounts")  # of Linux
+
+
 def _is_network(path: Path) -> bool:
     """Return whether a file lies on a folder of another computer, where this system tells."""
-    whole = path.absolute()
+    whole = path.resolve()  # a link may lead there
     if str(whole).startswith("\\\\"):
         return True
-    mounts = Path("/proc/self/mounts")
-    if not mounts.exists():
+    if not _MOUNTS.exists():
         return False
     best, kind = "", ""
-    for line in mounts.read_text(encoding="utf-8", errors="replace").splitlines():
+    for line in _MOUNTS.read_text(encoding="utf-8", errors="replace").splitlines():
         _, folder, found, *_ = line.split(" ")
-        folder = folder.replace("\\040", " ")
+        folder = re.sub(r"\\(\d{3})", lambda octal: chr(int(octal[1], 8)), folder)  # blanks are written \040
         if whole.is_relative_to(folder) and len(folder) >= len(best):
             best, kind = folder, found
     return kind in _NETWORK

@@ -193,7 +193,9 @@ def _unmasked(table: RawTable) -> RawTable:
     if not count:
         return table
     columns = [column.change(unmasked) for column in table.columns]
-    said = f"{count} cells began as '= does, a formula made plain for spreadsheets; they were read without the apostrophe"
+    said = (
+        f"{count} cells began as '= does, a formula made plain for spreadsheets; they were read without the apostrophe"
+    )
     return replace(table, columns=tuple(columns), remarks=(*table.remarks, ("(masked cells)", said)))
 
 

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
 import pytest
 
-from analysis import study_folder
+from analysis import cli, lab, study_folder
 from analysis.study_folder import RECORD, make_study
+from instrument import read_instrument
+from instrument.forms.store import AnswerStore
 from instrument.forms.study import read_study
 
 DEFINITION = Path(__file__).parents[1] / "data" / "forms.toml"
@@ -99,6 +104,52 @@ def test_an_upgrade_lays_new_versions_beside_and_changes_nothing(
     assert make_study(folder) == []
 
 
+def test_another_questionnaire_is_not_laid_into_a_study(tmp_path: Path) -> None:
+    make_study(tmp_path / "study", instrument=DEFINITION)
+    before = tree(tmp_path / "study")
+    with pytest.raises(ValueError, match="this is a study of canteen, and not of pwiq"):
+        make_study(tmp_path / "study")
+    assert tree(tmp_path / "study") == before
+    assert make_study(tmp_path / "study", instrument=DEFINITION) == []
+
+
+def test_the_notebooks_of_the_package_are_not_opened(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lab.subprocess, "run", lambda *_, **__: pytest.fail("JupyterLab was started"))
+    for folder in (root / "notebooks", root / "analysis" / ".." / "notebooks" / "mine"):
+        with pytest.raises(ValueError, match="these are the notebooks of the package; name a folder of your own"):
+            lab.open_lab(folder)
+    assert not (root / "notebooks" / "mine").exists()
+
+
+def test_every_command_of_the_steps_can_be_typed_in_the_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "a study"
+    make_study(folder, instrument=DEFINITION)
+    monkeypatch.chdir(folder)
+    steps = (folder / "README.md").read_text(encoding="utf-8")
+    commands = [shlex.split(line)[1:] for line in re.findall("`(pwiq [^`]*)`", steps)]
+    assert [each[0] for each in commands] == [*("plan", "lab"), *["export"] * 3, "read", *["report"] * 2, "init"]
+    canteen = read_instrument(DEFINITION)
+    AnswerStore("data/answers.sqlite", canteen).append(
+        {"response": "r", "form": "P", "wave": "1", **dict.fromkeys(canteen.asked_by("P"), "4")}
+    )
+    started: list[object] = []
+    monkeypatch.setattr(
+        lab.subprocess, "run", lambda *given, **_: started.append(given) or SimpleNamespace(returncode=0)
+    )
+    parser = cli._parser()
+    for each in commands:
+        if each[0] == "report":  # takes a minute; its usage
+            assert parser.parse_args(each).out.parent == Path()
+        else:
+            assert cli.main(each) == 0, (each, capsys.readouterr().err)
+    assert len(started) == 1
+    assert all(
+        Path(name).stat().st_size for name in ("plan.toml", "form.html", "form.pdf", "redcap.csv", "data/wave1.csv")
+    )
+
+
 def test_the_form_notebook_is_sound_and_asks_the_chosen_questionnaire(tmp_path: Path) -> None:
     make_study(tmp_path / "study", instrument=DEFINITION)
     book = nbformat.read(tmp_path / "study" / "notebooks" / "00_fill_in.ipynb", as_version=4)
@@ -106,4 +157,4 @@ def test_the_form_notebook_is_sound_and_asks_the_chosen_questionnaire(tmp_path: 
     sources = "\n".join(cell.source for cell in book.cells if cell.cell_type == "code")
     compile(sources, "00_fill_in", "exec")
     assert json.dumps(str(DEFINITION)) in sources
-    assert "form = 'P'" in sources
+    assert 'form = "P"' in sources

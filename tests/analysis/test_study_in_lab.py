@@ -1,10 +1,13 @@
-"""The whole path in a real JupyterLab: a study's folder is opened, the cells are run, the form is filled in, the answers read."""
+"""The whole path in a real JupyterLab by keyboard: a study's folder is opened, its form filled in, the answers read."""
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
+import re
+import signal
 import socket
-import sqlite3
 import subprocess
 import sys
 import time
@@ -15,12 +18,14 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
 from analysis.study_folder import make_study
 from instrument import read_responses
+from instrument.responses import canonical_table
+from tests.instrument.forms.accessible import faults_by_axe
 from tests.instrument.forms.keyboard import fill_in
 
-DEFINITION = Path(__file__).parents[1] / "data" / "forms.toml"
 NOTEBOOK = "notebooks/00_fill_in.ipynb"
 
 pytestmark = pytest.mark.xdist_group("lab")
@@ -34,60 +39,83 @@ def free_port() -> int:
 
 @pytest.fixture
 def study(tmp_path: Path) -> Path:
-    make_study(tmp_path / "study", instrument=DEFINITION)
-    return tmp_path / "study"
+    """The folder of a study of which everything is said, and whose notebook asks the short form."""
+    folder = tmp_path / "study"
+    make_study(folder)
+    said = folder / "study.toml"
+    said.write_text(re.sub("<<(.*?)>>", r"\1", said.read_text(encoding="utf-8"), flags=re.DOTALL), encoding="utf-8")
+    book = folder / NOTEBOOK
+    text = book.read_text(encoding="utf-8")
+    assert r"form = \"P\"" in text
+    book.write_text(text.replace(r"form = \"P\"", r"form = \"CS\""), encoding="utf-8")
+    return folder
 
 
-@pytest.fixture
-def lab(study: Path, tmp_path: Path) -> Iterator[str]:
-    """The address of a JupyterLab that knows nothing of whoever runs the tests."""
-    port = free_port()
-    own = {f"JUPYTER_{name}_DIR": str(tmp_path / name.lower()) for name in ("CONFIG", "DATA", "RUNTIME")}
-    own |= {"IPYTHONDIR": str(tmp_path / "ipython"), "HOME": str(tmp_path), "OMP_NUM_THREADS": "1"}
-    options = [
-        "--no-browser",
-        "--allow-root",
-        "--ip=127.0.0.1",
-        f"--port={port}",
-        "--ServerApp.port_retries=0",
-        "--IdentityProvider.token=",
-        "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
-        "--LabApp.news_url=None",
-        "--LabApp.extension_manager=readonly",
-    ]
-    log = (tmp_path / "lab.log").open("wb")
-    server = subprocess.Popen(
-        [sys.executable, "-m", "jupyterlab", *options, f"--notebook-dir={study}"],
-        env={**os.environ, **own},
-        stdout=log,
-        stderr=subprocess.STDOUT,
-    )
-    try:
-        wait_for(f"http://127.0.0.1:{port}/api/status", server, tmp_path / "lab.log")
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.terminate()
+class Lab:
+    """A JupyterLab that knows nothing of whoever runs the tests, and saves the state of widgets with a notebook."""
+
+    def __init__(self, study: Path, own: Path) -> None:
+        self.port = free_port()
+        self.address = f"http://127.0.0.1:{self.port}"
+        self.log = own / "lab.log"
+        folders = {f"JUPYTER_{name}_DIR": str(own / name.lower()) for name in ("CONFIG", "DATA", "RUNTIME")}
+        settings = own / "config" / "lab" / "user-settings" / "@jupyter-widgets" / "jupyterlab-manager"
+        settings.mkdir(parents=True)
+        (settings / "plugin.jupyterlab-settings").write_text('{"saveState": true}')
+        options = [
+            "--no-browser",
+            "--allow-root",
+            "--ip=127.0.0.1",
+            f"--port={self.port}",
+            "--ServerApp.port_retries=0",
+            "--IdentityProvider.token=",
+            "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+            "--LabApp.news_url=None",
+            "--LabApp.extension_manager=readonly",
+            "--KernelManager.autorestart=True",
+            "--KernelRestarter.time_to_dead=0.5",
+        ]
+        with self.log.open("wb") as log:
+            self.server = subprocess.Popen(
+                [sys.executable, "-m", "jupyterlab", *options, f"--notebook-dir={study}"],
+                env={**os.environ, **folders, "IPYTHONDIR": str(own / "i"), "HOME": str(own), "OMP_NUM_THREADS": "1"},
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+
+    def wait(self) -> None:
+        until = time.monotonic() + 60
+        while time.monotonic() < until and self.server.poll() is None:
+            try:
+                urllib.request.urlopen(f"{self.address}/api/status", timeout=5).close()
+                return
+            except (urllib.error.URLError, TimeoutError):
+                time.sleep(0.2)
+        raise AssertionError(f"JupyterLab did not start:\n{self.log.read_text(errors='replace')[-3000:]}")
+
+    def kill_kernel(self) -> None:
+        children = ["pgrep", "-P", str(self.server.pid), "-f", "ipykernel"]
+        (kernel,) = subprocess.run(children, check=True, capture_output=True, text=True).stdout.split()
+        os.kill(int(kernel), signal.SIGKILL)
+
+    def end(self) -> None:
+        self.server.terminate()
         try:
-            server.wait(10)
+            self.server.wait(10)
         except subprocess.TimeoutExpired:
-            server.kill()
-            server.wait(10)
-        log.close()
-
-
-def wait_for(address: str, server: subprocess.Popen[bytes], log: Path) -> None:
-    until = time.monotonic() + 40
-    while time.monotonic() < until and server.poll() is None:
-        try:
-            urllib.request.urlopen(address, timeout=5).close()
-            return
-        except (urllib.error.URLError, TimeoutError):
-            time.sleep(0.2)
-    raise AssertionError(f"JupyterLab did not start:\n{log.read_text(errors='replace')[-3000:]}")
+            self.server.kill()
+            self.server.wait(10)
 
 
 @pytest.fixture
-def page(lab: str, needs_tool: Callable[..., str]) -> Iterator[Page]:
+def lab(study: Path, tmp_path: Path) -> Iterator[Lab]:
+    started = Lab(study, tmp_path)
+    yield started  # it starts while the browser does
+    started.end()
+
+
+@pytest.fixture
+def page(lab: Lab, needs_tool: Callable[..., str]) -> Iterator[Page]:
     with sync_playwright() as driver:
         browser = driver.chromium.launch(
             executable_path=needs_tool("chromium", "chromium-browser"),
@@ -100,7 +128,9 @@ def page(lab: str, needs_tool: Callable[..., str]) -> Iterator[Page]:
             ],
         )
         context = browser.new_context(viewport={"width": 1280, "height": 900})
-        context.route(lambda url: not url.startswith(lab), lambda route: route.abort())
+        context.set_default_timeout(60_000)
+        context.route(lambda url: not url.startswith(lab.address), lambda route: route.abort())
+        lab.wait()
         yield context.new_page()
         browser.close()
 
@@ -109,68 +139,98 @@ def cells(page: Page) -> int:
     return page.locator(".jp-Notebook .jp-Cell").count()
 
 
-def open_notebook(page: Page, lab: str) -> None:
-    page.goto(f"{lab}/lab/tree/{NOTEBOOK}?reset")
-    page.locator(".jp-Notebook .jp-CodeCell").first.wait_for(timeout=40_000)
-    page.get_by_text("Python 3 (ipykernel) | Idle").wait_for(timeout=40_000)  # without a kernel a cell does not run
-    page.locator(".jp-Notebook .jp-Cell").first.click()
-    page.keyboard.press("Escape")
+def kernel_is_ready(page: Page) -> None:
+    page.locator(".jp-Notebook .jp-CodeCell").first.wait_for()
+    page.get_by_text("Python 3 (ipykernel) | Idle").wait_for()  # without a kernel a cell does not run
+    page.wait_for_function("() => document.activeElement.closest('.jp-Notebook')")
 
 
-def run_cells(page: Page, many: int) -> None:
-    for _ in range(many):
-        page.keyboard.press("Shift+Enter")
+def command(page: Page, name: str) -> None:
+    """Choose a command by JupyterLab's list of commands."""
+    field = page.locator(".lm-CommandPalette-input")
+    for _ in range(20):  # JupyterLab takes keys some time after it shows its notebook
+        page.keyboard.press("Control+Shift+C")
+        with contextlib.suppress(PlaywrightTimeout):
+            field.wait_for(timeout=3_000)
+            break
+    page.keyboard.insert_text(name)
+    page.wait_for_function(
+        "(name) => document.querySelector('.lm-CommandPalette-item.lm-mod-active')?.textContent.startsWith(name)",
+        arg=name,
+    )
+    page.keyboard.press("Enter")
 
 
-def test_from_jupyterlab_to_scored_answers(page: Page, lab: str, study: Path) -> None:
-    open_notebook(page, lab)
+def run_all_and_go_to_the_form(page: Page) -> None:
+    command(page, "Run All Cells")
+    page.locator(".pwiq-form h1").wait_for()
+    page.wait_for_function("() => document.activeElement.classList.contains('jp-Cell')")
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("ArrowUp")
+
+
+def said_below(page: Page, text: str) -> None:
+    """Wait for what the last cell says, which has run without an error."""
+    last = page.locator(".jp-Notebook .jp-CodeCell").nth(2)  # not `last`: running the last cell may add another
+    last.locator(".jp-OutputArea-output").get_by_text(text).wait_for()
+    assert not page.locator("[data-mime-type='application/vnd.jupyter.error']").count()
+
+
+def test_from_jupyterlab_to_answers_by_keyboard_though_the_kernel_is_killed(page: Page, lab: Lab, study: Path) -> None:
+    path = study / "data" / "answers.sqlite"
+    page.goto(f"{lab.address}/lab/tree/{NOTEBOOK}?reset")
+    kernel_is_ready(page)
     count = cells(page)
-    run_cells(page, 3)
-    page.locator(".pwiq-form h1").wait_for(timeout=40_000)
-    page.locator(".pwiq-form .languages button").first.focus()
-    fill_in(page, pages=3)
-    answered_so_far = page.locator(".pwiq-form h1").inner_text()
+    run_all_and_go_to_the_form(page)
+    said_below(page, "Nobody has answered yet.")
+    assert faults_by_axe(page) == []
+    answers = fill_in(page, language="es", pages=4)
+    assert faults_by_axe(page) == []
 
     # the keys of JupyterLab must not act on the form: d d deletes a cell, a and b insert one, x cuts it
     for key in "ddabxmy0":
         page.keyboard.press(key)
     assert cells(page) == count
+    heading = page.locator(".pwiq-form h1").inner_text()
 
-    # the kernel is stopped in the middle, and the cells are run again
-    restart(page)
-    run_cells(page, 3)
-    page.get_by_role("button", name="Go on where I stopped").press("Enter", timeout=40_000)
-    page.wait_for_function("(h) => document.querySelector('.pwiq-form h1')?.textContent === h", arg=answered_so_far)
-    answers = fill_in(page)
-
-    last = page.locator(".jp-Notebook .jp-CodeCell").nth(2)  # not `last`: running the last cell adds another
-    last.locator(".jp-InputPrompt").click()
-    page.keyboard.press("Escape")
-    run_cells(page, 1)
-    last.locator(".jp-OutputArea-output").first.wait_for(timeout=40_000)
-    said = last.locator(".jp-OutputArea").inner_text()
-    assert "canteen 0.2.0" in said
-    assert "Error" not in said
-
-    path = study / "data" / "answers.sqlite"
-    responses = read_responses(path, DEFINITION)
-    assert len(responses.answers) == 1
-    database = sqlite3.connect(path)
-    database.row_factory = sqlite3.Row
-    (row,) = database.execute("SELECT * FROM answers").fetchall()
-    database.close()
-    assert len(answers) > 8
-    assert {name: row[name] for name in answers} == answers
-    assert row["trial"] == "1"  # the study's placeholders are still there
-
-
-def restart(page: Page) -> None:
-    """Restart the kernel by JupyterLab's own keys, with the first cell chosen."""
-    page.locator(".jp-Notebook .jp-Cell").first.click(position={"x": 100, "y": 20})
-    page.keyboard.press("Escape")
-    page.keyboard.press("0")
-    page.keyboard.press("0")
-    page.locator(".jp-Dialog").get_by_text("Restart", exact=True).wait_for()
+    lab.kill_kernel()
+    page.locator(".jp-Dialog").get_by_text("Kernel Restarting").wait_for()
     page.keyboard.press("Enter")
-    page.locator(".jp-Dialog").wait_for(state="detached")
-    page.get_by_text("Python 3 (ipykernel) | Idle").wait_for(timeout=40_000)
+    page.reload()
+    kernel_is_ready(page)
+    command(page, "Use Theme: JupyterLab Dark")
+    page.wait_for_function("() => document.body.dataset.jpThemeLight === 'false'")
+    run_all_and_go_to_the_form(page)
+    page.get_by_role("button", name="Go on where I stopped").wait_for()
+    assert faults_by_axe(page) == []
+    fill_in(page, pages=1)
+    assert page.locator(".pwiq-form h1").inner_text() == heading
+    assert faults_by_axe(page) == []
+    answers |= fill_in(page)
+    assert faults_by_axe(page) == []
+    assert len(answers) > 40
+
+    responses = read_responses(path, "pwiq")
+    assert len(responses.answers) == 1  # nothing twice
+    (row,) = canonical_table(responses).astype("string").fillna("").to_dict("records")
+    items = [name for name in answers if name in responses.answers]
+    assert {name: row[name] for name in items} == {name: answers[name] for name in items}
+    written = [text for text in answers.values() if len(text) > 3]
+    assert max(map(len, written)) > 9_000
+    assert set(written) <= set(row.values())
+    assert (row["form"], row["wave"], row["language"]) == ("CS", "1", "es")
+
+    # back to the cell by keyboard, and what the notebook says and saves
+    while "jp-Cell" not in (page.evaluate("document.activeElement.className") or ""):
+        page.keyboard.press("Shift+Tab")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Shift+Enter")
+    said_below(page, "1 answer,")
+    command(page, "Save Notebook")
+    book = study / NOTEBOOK
+    page.wait_for_function("() => !document.querySelector('.jp-mod-dirty')")
+    saved = book.read_text(encoding="utf-8")
+    assert "application/vnd.jupyter.widget-state+json" in json.loads(saved)["metadata"]["widgets"]
+    assert "1 answer," in saved
+    assert not [text for text in written if json.dumps(text)[1:21] in saved or text[:20] in saved]

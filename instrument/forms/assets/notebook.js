@@ -52,7 +52,7 @@ function kernelOf(model) {
   };
 }
 
-function hostOf(kernel, prefill) {
+function hostOf(kernel, prefill, data) {
   let response = null; // the id of the draft that was seen last
   let claimed = false;
   let taken = () => {};
@@ -108,6 +108,7 @@ function hostOf(kernel, prefill) {
       taken = onTaken;
     },
     prefill,
+    saveFile: fileSaver(data),
     again: true,
   };
 }
@@ -151,7 +152,7 @@ function render({ model, el }) {
       clearTimeout(late);
       if (gone) return;
       status.remove();
-      host = hostOf(kernel, prefill);
+      host = hostOf(kernel, prefill, data);
       form = mount(root, data, host);
     })
     .catch(() => {

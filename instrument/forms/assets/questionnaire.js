@@ -621,10 +621,13 @@ class Questionnaire {
     }
     content.push(el("p", {}, this.word(this.host.keeps === false ? "nothing_kept" : this.host.kept ?? "draft_kept")));
     if (study) content.push(this.consentBox());
+    let starting = false; // pressed twice while the place of the draft is slow, it would go on by two pages
     const start = async () => {
       const faults = this.faults();
-      if (faults.length) this.tell(faults);
-      else await this.beginAnswering(() => this.move(1));
+      if (faults.length) return this.tell(faults);
+      if (starting) return undefined;
+      starting = true;
+      return this.beginAnswering(() => this.move(1)).finally(() => { starting = false; });
     };
     const decline = async () => {
       await this.forget();

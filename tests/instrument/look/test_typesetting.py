@@ -36,7 +36,7 @@ def test_further_fonts_stand_behind_ours(tmp_path):
 
 
 def test_a_template_that_panics_says_so_in_its_own_words():
-    with pytest.raises(TypesettingError, match="^no room$"):
+    with pytest.raises(TypesettingError, match=r"^no room$"):
         typeset(b'#panic("no room")', {})
 
 
