@@ -5,6 +5,10 @@ STAMP := .venv/.installed
 # One thread a process: the work is in many small matrices, and tests run side by side.
 export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
+# What is compiled is kept: kernels and commands of their own import everything again and again.
+unexport PYTHONDONTWRITEBYTECODE
+# The tests of a file run in one worker, so that what they share is made once; tests/conftest.py puts the longest first.
+WORKERS := -n 2 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help install report test lint types layers pytest bench lab oracles agreement simulations sample-data lock clean
@@ -37,7 +41,7 @@ layers: $(STAMP)
 	$(BIN)/lint-imports
 
 pytest: $(STAMP)
-	$(BIN)/pytest -n 2 --dist loadgroup
+	$(BIN)/pytest $(WORKERS)
 
 bench: $(STAMP) ## how long the statistics take, side by side with R where R is there
 	$(BIN)/python tests/bench.py
@@ -47,11 +51,12 @@ lab: $(STAMP) ## open the notebooks in JupyterLab
 
 oracles: $(STAMP) ## rewrite what R says and docs/agreement.md (needs R, see .ci/run)
 	cd tests/oracles && rm -f *.json && for script in *.R; do Rscript --vanilla $$script || exit 1; done
+	$(BIN)/python tests/oracles/made_from.py
 	$(MAKE) agreement
 
 agreement: $(STAMP) ## rewrite docs/agreement.md from what R said
 	rm -rf .agreement && mkdir .agreement
-	PWIQ_AGREEMENT=$(CURDIR)/.agreement $(BIN)/pytest -q -n 2 --dist loadgroup tests/analysis
+	PWIQ_AGREEMENT=$(CURDIR)/.agreement $(BIN)/pytest -q $(WORKERS) tests/analysis
 	$(BIN)/python tests/agreement.py .agreement && rm -rf .agreement
 
 simulations: $(STAMP) ## rewrite the simulations behind intervals and tests (some hours; goes on where it stopped)

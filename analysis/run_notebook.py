@@ -14,6 +14,9 @@ from typing import Any
 
 def run_notebook(source: str, executed: str, parameters: dict[str, Any]) -> str | None:
     """Execute a notebook with papermill; return what stopped it, or None."""
+    # jsonschema, which comes with papermill, would build forty parsers of a kind of address that no notebook is
+    # checked for: half of the time that starting takes. Where they are missing it does without.
+    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
     import papermill
     from papermill.exceptions import PapermillExecutionError
     from traitlets.config import Config

@@ -9,6 +9,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import pandas as pd
 
+from instrument.responses import FORM_RECORD, SECONDS
+
 _NEVER_READ = "dropped and never read"  # how the note of every column with personal data ends
 # What readers call rows that they leave out.
 _ROWS = ("(rows without answers)", "(previews)", "(rejected)", "(entered in error)", "(empty rows)")
@@ -53,11 +55,14 @@ def _of_file(file: str, lines: pd.DataFrame) -> Iterator[str]:
     unknown = _unknown(lines)
     if len(unknown):
         yield f"  Not recognised, kept as text: {', '.join(unknown['header'])}"
+    record = lines[_of_our_form(lines) & (lines["became"] == "kept")]
+    if len(record):
+        yield "  How the form was filled in (order of pages, time on each), kept as text: do not show it of single people"
     yield from _became(lines)
     yield from _off_scale(lines)
     rows = ignored["column"].isin(_ROWS)
     yield from _each_note_once(ignored[~personal & ~rows], "Not used: ")
-    yield from _each_note_once(_notes(lines.drop(unknown.index)), "")
+    yield from _each_note_once(_notes(lines.drop([*unknown.index, *record.index])), "")
 
 
 def _head(file: str, lines: pd.DataFrame) -> str:
@@ -83,7 +88,12 @@ def _form(lines: pd.DataFrame) -> Iterator[str]:
 
 
 def _unknown(lines: pd.DataFrame) -> pd.DataFrame:
-    return lines[(lines["became"] == "kept") & lines["note"].str.startswith("not a column of this questionnaire")]
+    kept = lines[(lines["became"] == "kept") & lines["note"].str.startswith("not a column of this questionnaire")]
+    return kept[~_of_our_form(kept)]
+
+
+def _of_our_form(lines: pd.DataFrame) -> pd.Series:
+    return lines["column"].isin(FORM_RECORD) | lines["column"].str.startswith(SECONDS)
 
 
 def _became(lines: pd.DataFrame) -> Iterator[str]:

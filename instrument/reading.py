@@ -253,9 +253,13 @@ def _of_this_questionnaire(table: RawTable, instrument: Instrument) -> RawTable:
                     "with its own definition"
                 ]
             )
-    if table.stamp:
-        return replace(table, remarks=(*table.remarks, ("(stamp)", f"made from {table.stamp}")))
-    return table
+    remarks = [("(stamp)", f"made from {table.stamp}")] if table.stamp else []
+    trial = columns.get("trial", Column(texts=(), position=np.zeros(0, dtype=np.int64)))
+    if trials := sum(int((trial.position == at).sum()) for at, text in enumerate(trial.texts) if text == "1"):
+        remarks.append(
+            ("(trial)", f"{trials} of {len(table.rows)} rows come from a trial form: take them out before you score")
+        )
+    return replace(table, remarks=(*table.remarks, *remarks))
 
 
 def _told(responses: Responses, checked: Sequence[CheckedTable], definition: str | Path | None) -> Responses:

@@ -9,6 +9,10 @@ import pandas as pd
 
 from instrument.definition import Instrument, Question
 
+# What our own forms add to the answers: the day, the order of the pages of items and its seed, whether it was a trial, and
+# with this prefix the seconds on each page.
+FORM_RECORD = ("date", "blocks", "seed", "trial")
+SECONDS = "seconds_"
 _TOLD = 200  # faults that a message tells; a wrong scale can make millions
 
 

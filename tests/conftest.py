@@ -6,7 +6,7 @@ import importlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn, Protocol
 
@@ -17,6 +17,16 @@ ROOT = Path(__file__).parent.parent
 
 # Notebooks and plots must draw without a screen.
 os.environ.setdefault("MPLBACKEND", "Agg")
+
+
+# Files that take minutes, the longest first. Whatever is begun last should be short: the other worker waits for it.
+LONGEST = ("test_report.py", "test_live.py", "test_before_and_after.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest files; all others stay in their order."""
+    place = {name: at for at, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: place.get(item.path.name, len(LONGEST)))
 
 
 @pytest.fixture(scope="session")
@@ -142,10 +152,30 @@ def run_inline(source: Path, executed: Path, parameters: dict[str, Any]) -> None
     nbformat.write(notebook, executed)
 
 
-@pytest.fixture
-def inline_notebooks(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def patch_notebooks_inline(patch: pytest.MonkeyPatch) -> None:
     """Let `run_report` run its notebooks inside the test process, one after the other."""
     module = importlib.import_module("analysis.report")
-    monkeypatch.setattr(module, "_run_notebook", run_inline)
-    monkeypatch.setattr(module.os, "cpu_count", lambda: 1)
-    return
+    patch.setattr(module, "_run_notebook", run_inline)
+    patch.setattr(module.os, "cpu_count", lambda: 1)
+
+
+@pytest.fixture
+def inline_notebooks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`patch_notebooks_inline`, for one test."""
+    patch_notebooks_inline(monkeypatch)
+
+
+@pytest.fixture
+def only_notebooks(
+    inline_notebooks: None, monkeypatch: pytest.MonkeyPatch, root: Path, tmp_path: Path
+) -> Callable[..., None]:
+    """Return a function that lets a report have these notebooks alone: those that a test is about."""
+
+    def choose(*names: str) -> None:
+        folder = tmp_path / "notebooks"
+        folder.mkdir()
+        for name in names:
+            shutil.copyfile(root / "notebooks" / f"{name}.ipynb", folder / f"{name}.ipynb")
+        monkeypatch.setattr(importlib.import_module("analysis.report"), "notebook_folder", lambda: folder)
+
+    return choose

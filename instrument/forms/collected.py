@@ -14,11 +14,11 @@ import pandas as pd
 
 from instrument.cells import shown
 from instrument.forms.survey_json import FORMAT
-from instrument.responses import ResponseError
+from instrument.responses import SECONDS, ResponseError
 
 _RESPONSE = "response"
 # What may differ between two tries to send the same answers: the time that has gone by.
-_OF_THE_TRY = ("date", "seconds_")
+_OF_THE_TRY = ("date", SECONDS)
 
 
 def collected(paths: Sequence[str | Path]) -> pd.DataFrame:

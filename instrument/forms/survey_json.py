@@ -8,14 +8,13 @@ from typing import Any
 from instrument.definition import Text
 from instrument.forms.study import Study, StudyText
 from instrument.forms.words import words
+from instrument.responses import FORM_RECORD, SECONDS
 from instrument.survey import Asked, Page, Survey
 
 FORMAT = 1
 # The languages' own names, for the switch; a language that is not here is called by its code.
 _NAMES = {"en": "English", "es": "Español", "fr": "Français", "de": "Deutsch", "pt": "Português", "ar": "العربية"}
 _RIGHT_TO_LEFT = frozenset({"ar", "fa", "he", "ur"})
-# What the form adds to the canonical columns: `blocks` is the order in which the pages of items came.
-_ADDED = ("date", "blocks", "seed", "trial")
 _KEYS = ("response", "form", "wave", "organisation", "team", "version", "definition", "language")
 
 
@@ -105,7 +104,7 @@ def _page(page: Page, survey: Survey) -> dict[str, Any]:
 
 
 def _seconds(page: Page) -> str:
-    return f"seconds_{page.id.removeprefix('page')}"
+    return f"{SECONDS}{page.id.removeprefix('page')}"
 
 
 def _question(question: Asked, survey: Survey) -> dict[str, Any]:
@@ -145,7 +144,7 @@ def _columns(survey: Survey) -> list[str]:
             asked += [f"{question.id}{choice.code}" for choice in question.choices]
         else:
             asked.append(question.id)
-    columns = [*_KEYS, *asked, *_ADDED, *map(_seconds, survey.pages)]
+    columns = [*_KEYS, *asked, *FORM_RECORD, *map(_seconds, survey.pages)]
     left_out = {"form"} - {*asked, *survey.constants} | {"wave"} - set(survey.constants)
     left_out |= {"organisation", "team"} - set(asked)
     return [column for column in dict.fromkeys(columns) if column not in left_out]

@@ -8,7 +8,6 @@ from __future__ import annotations
 import html
 import importlib
 import re
-import shutil
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -28,7 +27,6 @@ from instrument import read_instrument, read_responses
 from instrument.responses import split_waves
 
 report_module = importlib.import_module("analysis.report")
-pytestmark = pytest.mark.xdist_group("report")
 
 CODES = [f"code{number}" for number in range(1, 7)]
 DOCUMENTS = [f"{name}.{ending}" for name in ("team", "evaluator") for ending in ("html", "pdf", "docx")]
@@ -84,13 +82,6 @@ def team(sample: Frames) -> Frames:
 # The ways to look at them
 
 
-def notebooks(folder: Path, root: Path, *names: str) -> Path:
-    folder.mkdir(exist_ok=True)
-    for name in names:
-        shutil.copyfile(root / "notebooks" / f"{name}.ipynb", folder / f"{name}.ipynb")
-    return folder
-
-
 def written(folder: Path, frames: Frames) -> list[Path]:
     files = [folder / "before.csv", folder / "after.csv"]
     for frame, file in zip(frames, files, strict=True):
@@ -99,10 +90,9 @@ def written(folder: Path, frames: Frames) -> list[Path]:
 
 
 @pytest.fixture
-def path_only(monkeypatch: pytest.MonkeyPatch, root: Path, tmp_path: Path, inline_notebooks: None) -> None:
+def path_only(only_notebooks: Callable[..., None]) -> None:
     """Let a report have the two notebooks of the path alone."""
-    folder = notebooks(tmp_path / "notebooks", root, "06_before_and_after", "07_priorities")
-    monkeypatch.setattr(report_module, "notebook_folder", lambda: folder)
+    only_notebooks("06_before_and_after", "07_priorities")
 
 
 @pytest.fixture

@@ -21,7 +21,6 @@ from analysis import run_report
 from instrument import ResponseError
 
 report_module = importlib.import_module("analysis.report")
-pytestmark = pytest.mark.xdist_group("report")
 PAGES = (
     "01_instrument",
     "02_answers_and_scores",
@@ -31,6 +30,7 @@ PAGES = (
     "06_before_and_after",
     "07_priorities",
 )
+CHANGE = PAGES[5:]
 
 
 def page_text(report: Path, name: str) -> str:
@@ -40,8 +40,8 @@ def page_text(report: Path, name: str) -> str:
     return re.sub(r"\s+", " ", html.unescape(re.sub(r"<[^>]+>", " ", page)))
 
 
-def whole_text(report: Path) -> str:
-    return " ".join(page_text(report, name) for name in ("index", *PAGES))
+def whole_text(report: Path, pages: tuple[str, ...] = PAGES) -> str:
+    return " ".join(page_text(report, name) for name in ("index", *pages))
 
 
 @pytest.fixture(scope="module")
@@ -151,7 +151,8 @@ def test_no_small_count_is_released(sample: tuple[Path, dict[str, Path]]) -> Non
             assert not ((counts > 0) & (counts < 5)).any(), (file.name, name)
 
 
-def test_the_null_set_makes_no_claim_of_change(root: Path, tmp_path: Path, inline_notebooks: None) -> None:
+def test_the_null_set_makes_no_claim_of_change(root: Path, tmp_path: Path, only_notebooks: Callable[..., None]) -> None:
+    only_notebooks(*CHANGE)
     files = [root / "sample_data/null_baseline.csv", root / "sample_data/null_followup.csv"]
     text = page_text(run_report(files, tmp_path / "report"), "index")
     words = r"(no change that matters|too close to call|not enough answers)\."
@@ -159,12 +160,6 @@ def test_the_null_set_makes_no_claim_of_change(root: Path, tmp_path: Path, inlin
     assert re.search(rf"points more change with the programme than without \(.*?\): {words}", text)
     assert "with the programme (Holm): none." in text
     assert not re.search(r": (better|worse|moved)\.|\((better|worse)\)", text)
-
-
-def test_one_wave(make_report: Callable[..., Path], baseline: pd.DataFrame) -> None:
-    text = whole_text(make_report(baseline.head(150)))
-    assert "There is one wave of answers" in text
-    assert "Integration score, wave 1:" in text
 
 
 def test_one_form(make_report: Callable[..., Path], baseline: pd.DataFrame, followup: pd.DataFrame) -> None:
@@ -213,17 +208,25 @@ def test_so_few_that_nothing_may_be_shown(
     assert not numbers
 
 
-def test_nobody_linked(make_report: Callable[..., Path], baseline: pd.DataFrame, followup: pd.DataFrame) -> None:
+def test_nobody_linked(
+    make_report: Callable[..., Path],
+    only_notebooks: Callable[..., None],
+    baseline: pd.DataFrame,
+    followup: pd.DataFrame,
+) -> None:
+    only_notebooks(*CHANGE)
     codes = [f"code{number}" for number in range(1, 7)]
-    text = whole_text(make_report(baseline.head(200).assign(**dict.fromkeys(codes, "")), followup.head(150)))
+    report = make_report(baseline.head(200).assign(**dict.fromkeys(codes, "")), followup.head(150))
+    text = whole_text(report, CHANGE)
     assert "Nobody could be linked by their code" in text
     assert "Integration score, last wave against first:" in text
 
 
-def test_a_subscale_that_nobody_answered(make_report: Callable[..., Path], baseline: pd.DataFrame) -> None:
+def test_one_wave_and_a_subscale_that_nobody_answered(make_report: Callable[..., Path], baseline: pd.DataFrame) -> None:
     frame = baseline.head(120).copy()
     frame[[name for name in frame if re.fullmatch(r"supv[abc][fb]", name)]] = ""
     text = whole_text(make_report(frame))
+    assert "There is one wave of answers" in text
     assert "Integration score, wave 1:" in text
     assert re.search(r"supv: .*?nobody|supv.*?no answers|supv.*?answered", text)
 
@@ -303,7 +306,10 @@ def filed(report: Path, name: str) -> pd.DataFrame:
     return pd.read_csv(report.parent / "tables" / f"{name}.csv")
 
 
-def test_a_small_form_does_not_follow_from_the_others(make_report: Callable[..., Path], baseline: pd.DataFrame) -> None:
+def test_a_small_form_does_not_follow_from_the_others(
+    make_report: Callable[..., Path], only_notebooks: Callable[..., None], baseline: pd.DataFrame
+) -> None:
+    only_notebooks("02_answers_and_scores")
     report = make_report(people_of(baseline, P=20, C=3, M=20))
     # The same groups in every table: 43 people less 20 less 20 would be the 3 colleagues, who stand with the managers.
     seen = {
@@ -315,14 +321,18 @@ def test_a_small_form_does_not_follow_from_the_others(make_report: Callable[...,
 
 
 def test_an_arm_that_may_not_be_shown_does_not_weigh_as_the_other(
-    make_report: Callable[..., Path], baseline: pd.DataFrame, followup: pd.DataFrame
+    make_report: Callable[..., Path],
+    only_notebooks: Callable[..., None],
+    baseline: pd.DataFrame,
+    followup: pd.DataFrame,
 ) -> None:
+    only_notebooks(*CHANGE)
     waves = [people_of(frame, C=25) for frame in (baseline, followup)]
     for wave in waves:
         places = ["p1", "p2", "p3", *(f"o{number % 6}" for number in range(22))]
         wave["organisation"], wave["programme"] = places, ["1"] * 3 + ["0"] * 22
     report = make_report(*waves)
-    text = whole_text(report)
+    text = whole_text(report, CHANGE)
     assert "have too few answers to be shown apart" in text
     assert "more change with the programme" not in text
     assert not list((report.parent / "tables").glob("06_arms*"))
@@ -349,8 +359,12 @@ def test_nobodys_answer_follows_where_all_are_alike_and_nothing_becomes_markup(
 
 
 def test_the_number_of_a_wave_that_is_not_shown_is_not_in_the_provenance(
-    make_report: Callable[..., Path], baseline: pd.DataFrame, followup: pd.DataFrame
+    make_report: Callable[..., Path],
+    only_notebooks: Callable[..., None],
+    baseline: pd.DataFrame,
+    followup: pd.DataFrame,
 ) -> None:
+    only_notebooks("01_instrument")
     report = make_report(people_of(baseline, C=30), people_of(followup, C=3))
     assert json.loads((report.parent / "provenance.json").read_text(encoding="utf-8"))["responses"] == 30
 

@@ -28,8 +28,6 @@ from tests.instrument.forms.keyboard import fill_in
 
 NOTEBOOK = "notebooks/00_fill_in.ipynb"
 
-pytestmark = pytest.mark.xdist_group("lab")
-
 
 def free_port() -> int:
     with socket.socket() as listener:

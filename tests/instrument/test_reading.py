@@ -807,3 +807,15 @@ def test_a_lone_cell_far_out_does_not_fill_the_memory(tmp_path, cell):
 def test_a_wide_workbook_of_few_rows_is_read(tmp_path):
     wide = table(row()).assign(**{f"extra{number}": "1" for number in range(1000)})
     assert len(read(write_xlsx(tmp_path / "a.xlsx", wide)).answers) == 1
+
+
+def test_answers_from_a_trial_form_are_told(tmp_path):
+    path = tmp_path / "a.csv"
+    table = pd.read_csv(
+        Path(__file__).parents[2] / "sample_data" / "baseline.csv", dtype=str, keep_default_na=False
+    ).head(5)
+    table.assign(trial=["1", "", "0", "1", ""]).to_csv(path, index=False)
+    told = read_responses(path, "pwiq").ledger.set_index("column")["note"]
+    assert told["(trial)"] == "2 of 5 rows come from a trial form: take them out before you score"
+    table.assign(trial="").to_csv(path, index=False)
+    assert "(trial)" not in set(read_responses(path, "pwiq").ledger["column"])
