@@ -18,25 +18,17 @@ import instrument as package
 from instrument import Instrument, read_instrument
 from instrument.forms.notebook import Form
 from instrument.forms.store import AnswerStore, StoreError
-from instrument.forms.study import Study, StudyText, Support
+from instrument.forms.study import Study
 from instrument.platforms.sqlite_answers import read_table
 from instrument.reading import read_responses
 from instrument.responses import canonical_table
 from tests.instrument.forms.accessible import faults_by_axe
 from tests.instrument.forms.keyboard import fill_in
+from tests.instrument.forms.made_up_study import STUDY, TEXT
 
 DEFINITION = Path(__file__).parents[2] / "data" / "forms.toml"
 CANTEEN = read_instrument(DEFINITION)
 PWIQ = read_instrument("pwiq")
-TEXT = StudyText(
-    by="We",
-    contact="Ask us",
-    consent="Yours.",
-    readers="the lead",
-    when="in May",
-    support=(Support(name="S", how="Room 2"),),
-)
-STUDY = Study(texts=(("en", TEXT), ("es", TEXT)))
 OPEN = next(question.id for question in CANTEEN.questions if question.role == "open")
 
 

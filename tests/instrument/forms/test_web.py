@@ -14,19 +14,11 @@ import pytest
 
 from instrument import Survey, build_survey, read_instrument
 from instrument.definition import Text
-from instrument.forms.study import Study, StudyText, Support
+from instrument.forms.study import Study
 from instrument.forms.survey_json import form_data
 from instrument.forms.web import write_web
 from instrument.responses import question_columns
-
-STUDY = StudyText(
-    by="We",
-    contact="Ask us",
-    consent="Yours.",
-    readers="the lead",
-    when="in May",
-    support=(Support(name="S", how="Room 2"),),
-)
+from tests.instrument.forms.made_up_study import STUDY, TEXT
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +44,7 @@ def test_the_policy_allows_this_script_and_this_style_alone(survey: Survey) -> N
 
 
 def test_an_address_is_the_only_place_that_the_policy_lets_it_reach(survey: Survey) -> None:
-    study = Study(texts=(("en", STUDY), ("es", STUDY)), address="https://answers.invalid/post")
+    study = replace(STUDY, address="https://answers.invalid/post")
     assert policy(write_web(survey, study=study))["connect-src"] == "https://answers.invalid/post"
     with pytest.raises(ValueError, match="take the address out"):
         write_web(survey, study=study, kiosk=True)
@@ -91,7 +83,7 @@ def test_columns_are_those_that_answers_are_read_by() -> None:
 
 def test_what_cannot_be_written_is_said(survey: Survey) -> None:
     with pytest.raises(ValueError, match=r"no texts in 'es'"):
-        write_web(survey, study=Study(texts=(("en", STUDY),)))
+        write_web(survey, study=Study(texts=(("en", TEXT),)))
     with pytest.raises(ValueError, match="not both"):
         write_web(build_survey(survey.instrument, forms=["P"], seed=1), shuffle=True)
     with pytest.raises(ValueError, match="no words in xx"):
@@ -107,7 +99,7 @@ def test_scripts_write_text_and_nothing_else(root: Path) -> None:
 
 
 def test_without_a_study_it_is_a_trial(survey: Survey) -> None:
-    gap = replace(STUDY, by="<<who>>")
+    gap = replace(TEXT, by="<<who>>")
     assert form_data(survey)["trial"]
-    assert form_data(survey, study=Study(texts=(("en", STUDY), ("es", gap))))["trial"]
-    assert not form_data(survey, study=Study(texts=(("en", STUDY), ("es", STUDY))))["trial"]
+    assert form_data(survey, study=Study(texts=(("en", TEXT), ("es", gap))))["trial"]
+    assert not form_data(survey, study=STUDY)["trial"]

@@ -17,7 +17,8 @@ from instrument.forms.web import write_web
 from instrument.responses import Responses
 from instrument.survey import Asked
 from tests.instrument.forms.keyboard import fill_in
-from tests.instrument.forms.web_form import ADDRESS, POSTING, STUDY, saved
+from tests.instrument.forms.made_up_study import STUDY
+from tests.instrument.forms.web_form import ADDRESS, POSTING, saved
 
 PWIQ = read_instrument("pwiq")
 SURVEYS = {

@@ -9,19 +9,10 @@ import pandas as pd
 from playwright.sync_api import Download, Locator, Page
 
 from instrument import Instrument, Survey, build_survey, read_instrument
-from instrument.forms.study import Study, StudyText, Support
 from instrument.forms.web import write_web
+from tests.instrument.forms.made_up_study import STUDY
 
 CANTEEN = read_instrument(Path(__file__).parents[2] / "data" / "forms.toml")
-TEXT = StudyText(
-    by="We",
-    contact="Ask us",
-    consent="Yours.",
-    readers="the lead",
-    when="in May",
-    support=(Support(name="S", how="Room 2"),),
-)
-STUDY = Study(texts=(("en", TEXT), ("es", TEXT)))
 ADDRESS = "https://answers.invalid/post"
 POSTING = replace(STUDY, address=ADDRESS)
 DRAFT = "pwiq:canteen_p:draft"
