@@ -92,8 +92,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _lab(options: argparse.Namespace) -> None:
     from analysis.lab import STUDY, open_lab
+    from instrument.definition_file import lasting
 
     folder = options.folder or Path("." if Path(STUDY).is_file() else "pwiq_notebooks")
-    path = Path(options.instrument)
-    instrument = str(path.resolve()) if path.exists() else options.instrument
-    open_lab(folder, instrument=instrument, browser=not options.no_browser)
+    open_lab(folder, instrument=lasting(options.instrument), browser=not options.no_browser)

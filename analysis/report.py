@@ -31,6 +31,7 @@ from analysis.release_record import FILE, check_releases, note_release, released
 from analysis.workbook import write_workbook
 from analysis.written import write_documents
 from instrument.definition import Instrument, read_instrument
+from instrument.definition_file import lasting
 from instrument.files import write_whole
 from instrument.past_versions import comparability, read_past
 from instrument.reading import Platform, read_responses
@@ -145,7 +146,7 @@ def run_report(
         parameters = {
             "files": everyone if chosen is responses else _written(chosen, Path(work) / "place"),
             "pooled": None if chosen is responses else everyone,
-            "instrument": _definition_parameter(instrument),
+            "instrument": lasting(instrument),
             "audience": audience,
             "seed": SEED,
             "plan": str(Path(plan).resolve()) if plan else None,
@@ -339,9 +340,6 @@ def _refuse_existing(target: Path, *, force: bool) -> None:
         raise FileExistsError(f"{target} is not an earlier report and is not replaced; choose another folder")
 
 
-def _definition_parameter(instrument: str | Path) -> str:
-    path = Path(instrument)
-    return str(path.resolve()) if path.exists() else str(instrument)
 
 
 def _provenance(

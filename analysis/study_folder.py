@@ -17,6 +17,7 @@ from tempfile import TemporaryDirectory
 from analysis.lab import STUDY as RECORD
 from analysis.lab import copy_notebooks
 from instrument.definition import Instrument, read_instrument
+from instrument.definition_file import lasting
 from instrument.files import write_whole
 from instrument.forms.study import study_template
 
@@ -115,7 +116,7 @@ def make_study(folder: str | Path, *, instrument: str | Path = "pwiq") -> list[P
     definition = read_instrument(instrument)
     laid = _laid(record, definition) if record.exists() else {}
     folder.mkdir(parents=True, exist_ok=True)
-    given = str(Path(instrument).resolve()) if Path(instrument).exists() else str(instrument)
+    given = lasting(instrument)
     written: list[Path] = []
     beside: list[tuple[str, Path]] = []
     for name, content in _contents(definition, given).items():
@@ -139,7 +140,15 @@ def make_study(folder: str | Path, *, instrument: str | Path = "pwiq") -> list[P
 
 def _laid(record: Path, definition: Instrument) -> dict[str, str]:
     """Return which files were laid into the folder, with digests of what they held."""
-    made = json.loads(record.read_text(encoding="utf-8"))
+    try:
+        made = json.loads(record.read_text(encoding="utf-8"))
+        sound = isinstance(made["instrument"], str) and all(isinstance(each, str) for each in made["files"].values())
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        sound = False
+    if not sound:
+        raise ValueError(
+            f"{record}: is not what `pwiq init` wrote; make a new folder with `pwiq init` and move your own files there"
+        )
     if made["instrument"] != definition.id:
         raise ValueError(
             f"{record.parent}: this is a study of {made['instrument']}, and not of {definition.id}; name its questionnaire "

@@ -373,16 +373,39 @@ def definition_schema() -> dict[str, Any]:
     }
 
 
+def lasting(definition: str | Path) -> str:
+    """Return what finds a definition from any folder: the name of one that ships with the package, or a whole path.
+
+    Examples
+    --------
+    >>> lasting("pwiq"), Path(lasting("./analysis")).is_absolute()
+    ('pwiq', True)
+    """
+    bare = _ships(definition) and (isinstance(definition, str) or not Path(definition).exists())
+    return str(definition) if bare or not Path(definition).exists() else str(Path(definition).resolve())
+
+
+def _shipped(name: str | Path) -> Path:
+    return Path(str(resources.files("instrument"))) / str(name)
+
+
+def _ships(name: str | Path) -> bool:
+    return str(name).isidentifier() and (_shipped(name) / f"{name}.toml").exists()
+
+
 def find_definition(definition: str | Path) -> tuple[Path, dict[str, Path]]:
-    """Return the main file and, of a folder, the text file of each language. Folders inside (`past/`) are not read."""
+    """Return the main file and, of a folder, the text file of each language. Folders inside (`past/`) are not read.
+
+    A bare name is first that of a questionnaire that ships with the package: a folder that happens to be called so where
+    somebody works must not take its place. Written ``./pwiq``, or as a `Path`, it is the folder.
+    """
     path = Path(definition)
-    if not path.exists():
-        shipped = Path(str(resources.files("instrument"))) / str(definition)
-        if "/" in str(definition) or "\\" in str(definition) or not (shipped / f"{definition}.toml").exists():
-            raise FileNotFoundError(
-                f"{definition}: no such file or folder, nor a questionnaire that ships with the package (pwiq)"
-            )
-        path = shipped
+    if _ships(definition) and (isinstance(definition, str) or not path.exists()):
+        path = _shipped(definition)
+    elif not path.exists():
+        raise FileNotFoundError(
+            f"{definition}: no such file or folder, nor a questionnaire that ships with the package (pwiq)"
+        )
     if path.is_file():
         return path, {}
     files = [file for file in sorted(path.glob("*.toml")) if file.is_file()]

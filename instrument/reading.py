@@ -358,9 +358,11 @@ def _joined(checked: Sequence[CheckedTable], instrument: Instrument) -> Response
     people = _join_people(checked, instrument)
     people, note = _nest_teams(people)
     ledger = pd.concat([check.ledger for check in checked], ignore_index=True)
-    if note:
-        team = ledger["column"].eq("team") & ledger["became"].eq("key")
-        ledger.loc[team, "note"] = note
+    told = {"organisation": _alike(people, "organisation"), "team": [*([note] if note else []), *_alike(people, "team")]}
+    for column, notes in told.items():
+        key = ledger["column"].eq(column) & ledger["became"].eq("key")
+        if notes:
+            ledger.loc[key, "note"] = "; ".join(notes)
     return Responses(
         instrument=instrument,
         answers=pd.concat([check.answers for check in checked]),
@@ -390,6 +392,20 @@ def _join_people(checked: Sequence[CheckedTable], instrument: Instrument) -> pd.
             part[name] = pd.array([pd.NA] * len(part), dtype=types[name])
         parts.append(part[order])
     return pd.concat(parts)
+
+
+def _alike(people: pd.DataFrame, column: str) -> list[str]:
+    """Return what may be one name written in two ways: such a slip makes another team, and hides both."""
+    if column not in people:
+        return []
+    counts = people[column].value_counts()
+    spelled = pd.Series(counts.index, index=counts.index.str.casefold().str.split().str.join(" "))
+    told = [
+        " and ".join(f"{name!r} ({counts[name]})" for name in names)
+        for _, names in spelled.groupby(level=0, sort=True)
+        if len(names) > 1
+    ]
+    return [f"written in two ways, and taken as different: {each}; correct the file if they are the same" for each in told]
 
 
 def _nest_teams(people: pd.DataFrame) -> tuple[pd.DataFrame, str]:

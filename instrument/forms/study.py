@@ -18,7 +18,6 @@ from urllib.parse import urlsplit
 _TEXTS = ("by", "contact", "consent", "readers", "when")
 _SUPPORT = ("name", "how")
 _PAPER = ("where", "until")
-_PLACEHOLDER = re.compile(r"<<.*?>>", re.DOTALL)
 _HEADER = re.compile(r"^\s*\[+\s*([A-Za-z0-9_.-]+)\s*\]+\s*(#.*)?$")
 _KEY = re.compile(r"^\s*([A-Za-z0-9_-]+)\s*=")
 _LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]+)*")
@@ -118,7 +117,7 @@ class Study:
 
 
 def _left(said: Iterable[tuple[str, str]]) -> Iterator[str]:
-    return (place for place, text in said if _PLACEHOLDER.search(text))
+    return (place for place, text in said if _has_placeholder(text))
 
 
 def _said(language: str, text: StudyText) -> Iterator[tuple[str, str]]:
@@ -182,10 +181,13 @@ def read_study(path: str | Path) -> Study:
         raise StudyError([f"{path.name}:1: is not UTF-8 text (byte {error.start}); save it as UTF-8"]) from error
     try:
         tables = tomllib.loads(source)
-    except tomllib.TOMLDecodeError as error:
+    except RecursionError:
+        raise StudyError([f"{path.name}:1: is not TOML that a study needs: lists within lists within lists"]) from None
+    except ValueError as error:
         at = re.search(r"line (\d+)", str(error))
         line = at.group(1) if at else str(len(source.splitlines()))
-        raise StudyError([f"{path.name}:{line}: is not TOML: {error}"]) from error
+        remedy = "; inside quotation marks write ' for a quotation, and let the outer marks be straight ones"
+        raise StudyError([f"{path.name}:{line}: is not TOML: {error}{remedy}"]) from error
     faults = _Faults(path.name, source)
     address = _address(tables.pop("address", ""), faults)
     texts = [
@@ -234,6 +236,15 @@ def _lines(source: str) -> dict[tuple[str, ...], int]:
     return lines
 
 
+def _has_placeholder(text: str) -> bool:
+    start = text.find("<<")
+    return start >= 0 and text.find(">>", start + 2) >= 0
+
+
+# What a content-security policy takes as a source: names of hosts and digits of a port, no dots as folders.
+_SOURCE = re.compile(r"https?://[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*(:[0-9]+)?(/[^?#;,]*)?")
+
+
 def _address(value: Any, faults: _Faults) -> str:
     if not isinstance(value, str):
         faults.add(("address",), f"address must be a text, not {value!r}")
@@ -248,7 +259,8 @@ def _address(value: Any, faults: _Faults) -> str:
         host, parts = None, urlsplit("")
     safe = parts.scheme == "https" or (parts.scheme == "http" and host in _LOCAL)
     plain = host and not (parts.username or parts.query or parts.fragment) and re.fullmatch(r"[!-~]+", address)
-    if not safe or not plain or re.search(r"""[\s;,'"<>*\\]""", address):
+    source = _SOURCE.fullmatch(address) and not {".", ".."} & set(parts.path.split("/"))
+    if not safe or not plain or not source or re.search(r"""[\s;,'"<>*\\]""", address):
         faults.add(
             ("address",),
             f"address {value!r} cannot be posted to: give https://HOST/PATH without user name, ?, #, ;, commas or quotation "

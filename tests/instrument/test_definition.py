@@ -9,7 +9,7 @@ import jsonschema
 import pytest
 
 from instrument.definition import InstrumentError, read_instrument
-from instrument.definition_file import definition_schema
+from instrument.definition_file import definition_schema, lasting
 
 DATA = Path(__file__).parents[1] / "data"
 FORMS = (DATA / "forms.toml").read_text(encoding="utf-8")
@@ -477,3 +477,14 @@ def test_the_schema_refuses_another_shape(change):
     change(tables)
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(tables, definition_schema())
+
+
+def test_a_folder_that_is_called_like_a_shipped_questionnaire_does_not_take_its_place(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "pwiq").mkdir()
+    assert read_instrument("pwiq").id == "pwiq"
+    assert lasting("pwiq") == "pwiq"
+    for own in ("./pwiq", Path("pwiq")):
+        with pytest.raises(InstrumentError, match="a folder holds one file"):
+            read_instrument(own)
+        assert lasting(own) == str(tmp_path / "pwiq")

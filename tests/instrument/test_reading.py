@@ -819,3 +819,15 @@ def test_answers_from_a_trial_form_are_told(tmp_path):
     assert told["(trial)"] == "2 of 5 rows come from a trial form: take them out before you score"
     table.assign(trial="").to_csv(path, index=False)
     assert "(trial)" not in set(read_responses(path, "pwiq").ledger["column"])
+
+
+def test_names_that_may_be_the_same_are_told(tmp_path):
+    path = tmp_path / "a.csv"
+    table = pd.read_csv(Path(__file__).parents[2] / "sample_data" / "baseline.csv", dtype=str, keep_default_na=False)
+    places = {"organisation": ["a", "a", "A", "b"], "team": ["north", "South", "south", "far  east"]}
+    table.head(4).assign(**places).to_csv(path, index=False)
+    told = read_responses(path, "pwiq").ledger.set_index("column")["note"]
+    said = "written in two ways, and taken as different: {}; correct the file if they are the same"
+    assert told["organisation"] == said.format("'a' (2) and 'A' (1)")
+    assert "'South' (1) and 'south' (1)" in told["team"]
+    assert "far" not in told["team"]

@@ -128,3 +128,22 @@ def test_files_that_are_none(write, content: str | bytes, said: str) -> None:
 def test_addresses_that_a_policy_could_not_hold(write, address: str) -> None:
     with pytest.raises(StudyError, match="cannot be posted to"):
         read_study(write(GOOD.replace("https://answers.invalid/post", address)))
+
+
+@pytest.mark.parametrize(
+    "address", ["https://[::1]/x", "https://my_host.org/x", "https://h.org:/x", "https://h.org/../a", "https://h.org/./a"]
+)
+def test_an_address_that_a_policy_would_block_is_refused(write, address: str) -> None:
+    with pytest.raises(StudyError, match="cannot be posted to"):
+        read_study(write(GOOD.replace("https://answers.invalid/post", address)))
+
+
+def test_what_would_take_for_ever_is_told_at_once(write) -> None:
+    with pytest.raises(StudyError, match=r"study.toml:1: is not TOML that a study needs"):
+        read_study(write("x = " + "[" * 5000))
+    with pytest.raises(StudyError, match=r"study.toml:1: is not TOML"):
+        read_study(write(f"x = {'9' * 5000}\n"))
+    study = read_study(write(GOOD.replace('by = "We"', f'by = "{"<<" * 100_000}"')))
+    assert study.placeholders == ()
+    with pytest.raises(StudyError, match="inside quotation marks write '"):
+        read_study(write(GOOD.replace('by = "We"', 'by = "House "North""')))
