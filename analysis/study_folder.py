@@ -31,6 +31,12 @@ _IGNORED = """\
 *.sqlite
 *.sqlite-journal
 *.db
+*.xlsx
+/answers*/
+/settle*.csv
+/scores*.csv
+/links*.csv
+/pwiq-releases.jsonl
 .ipynb_checkpoints/
 """
 
@@ -55,7 +61,8 @@ Made for `{id}` {version}. {banner}
 Type the commands in a terminal, in this folder.
 
 1. **Say what the study is.** Replace every text in `<< >>` in `study.toml`. Until then every form calls itself a trial.
-2. **Plan, before the first answer.** `pwiq plan --out plan.toml{chosen}` writes the analysis plan; fill it in and keep it.
+2. **Plan, before the first answer.** `pwiq plan --out plan.toml{chosen}` writes and seals the analysis plan; keep it as it
+   is, and send its seal to somebody outside.
 3. **Ask**, in one of these ways or several:
    - in JupyterLab: `pwiq lab --folder .`, then run all cells of `notebooks/00_fill_in.ipynb`;
    - on the web: `pwiq export web --wave 1 --study study.toml --out form.html{form}{chosen}`;
