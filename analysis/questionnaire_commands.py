@@ -274,6 +274,16 @@ def _add_panel(commands: object) -> None:
     command.add_argument("file", nargs="?", type=Path, help="the log (default: decisions.toml beside the definition)")
 
 
+def _languages_of_the_study(options: argparse.Namespace, instrument: Instrument) -> list[str] | None:
+    """Return the questionnaire's languages that a study has texts in: a form is asked in no other. None: all."""
+    if options.platform not in FORMS or options.study is None:
+        return None
+    from instrument.forms.study import read_study
+
+    known = read_study(options.study).languages
+    return [language for language in instrument.languages if language in known] or None
+
+
 def _export(options: argparse.Namespace) -> None:
     from instrument.definition import read_instrument
     from instrument.platforms import PLATFORMS, write_export
@@ -284,7 +294,7 @@ def _export(options: argparse.Namespace) -> None:
     survey = build_survey(
         instrument,
         forms=[by_case.get(form.casefold(), form) for form in _listed(options.form)],
-        languages=_listed(options.language) or None,
+        languages=_listed(options.language) or _languages_of_the_study(options, instrument),
         follow_up=options.follow_up,
         switched_on=_listed(options.switch_on),
         planning=options.planning,
