@@ -20,7 +20,7 @@ from typing import Any, Final, Literal
 
 from instrument.definition import Instrument
 from instrument.platforms.answers import known_columns
-from instrument.platforms.sqlite_answers import ENDINGS, MARK, SCHEMA
+from instrument.platforms.sqlite_answers import ENDINGS, MARK, SCHEMA, without_answers
 
 PATIENCE: Final = 15.0  # seconds to wait for other writers; a kernel can do nothing else meanwhile
 
@@ -28,11 +28,23 @@ _LARGEST = (
     5_000_000  # characters of a draft or of one response: more than any questionnaire has, less than fills a disk
 )
 _NETWORK = frozenset(("nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "glusterfs", "lustre", "fuse.sshfs"))
-_UNPAIRED = re.compile("[\0\ud800-\udfff]")  # what a file of text cannot hold
+# What a file of text or a workbook cannot hold: control characters but for tab and line ends, half pairs, and no characters.
+_UNSTORABLE = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 _STAMPS = ("version", "definition")
 
 
 Reason = Literal["read_only", "full", "held", "elsewhere", "sent", "refused"]
+
+
+def storable(text: str) -> str:
+    r"""Return a text with U+FFFD for what no table can hold: control characters, and halves of an emoji that was cut.
+
+    Examples
+    --------
+    >>> storable("half \ud83d of an emoji") == "half \ufffd of an emoji"
+    True
+    """
+    return _UNSTORABLE.sub("\ufffd", text)
 
 
 class StoreError(ValueError):
@@ -103,10 +115,10 @@ class AnswerStore:
         self.instrument = instrument
         if self.path.suffix.lower() not in ENDINGS:
             raise StoreError(f"{self.path.name}: the file of answers must end in {' or '.join(ENDINGS)}")
-        if not self.path.parent.is_dir():
-            raise StoreError(f"{self.path}: there is no folder {self.path.parent}; make it first")
-        if self.path.is_dir():
-            raise StoreError(f"{self.path}: this is a folder; name a file in it")
+        try:
+            self._require_place()
+        except OSError as error:
+            raise StoreError(f"{self.path}: {_CLOSED} ({error.strerror})", "read_only") from None
         with self._transaction() as database:
             self._prepare(database)
 
@@ -132,7 +144,7 @@ class AnswerStore:
         StoreError
             If it cannot be stored, or other answers were stored under this id. Then nothing has changed.
         """
-        row = {name: _storable(value) for name, value in answers.items() if value}
+        row = {name: storable(value) for name, value in answers.items() if value}
         response = row.get("response")
         if not response:
             raise StoreError("a response needs an id in the column 'response'; nothing was stored")
@@ -229,7 +241,7 @@ class AnswerStore:
     def notes(self) -> tuple[str, ...]:
         """Return sentences about the file that whoever collects answers should know; none if all is as it should be."""
         with self._transaction() as database:
-            rows = database.execute("SELECT version, definition FROM answers ORDER BY rowid").fetchall()
+            rows = database.execute("SELECT version, definition FROM answers ORDER BY version, definition").fetchall()
             drafts = database.execute(
                 "SELECT version, count(*) FROM drafts WHERE definition <> ? GROUP BY 1 ORDER BY 1", (self._stamp,)
             ).fetchall()
@@ -265,6 +277,12 @@ class AnswerStore:
     def _stamp(self) -> str:
         return f"{self.instrument.id} {self.instrument.version} sha256:{self.instrument.digest[:16]}"
 
+    def _require_place(self) -> None:
+        if not self.path.parent.is_dir():
+            raise StoreError(f"{self.path}: there is no folder {self.path.parent}; make it first")
+        if self.path.is_dir():
+            raise StoreError(f"{self.path}: this is a folder; name a file in it")
+
     def _prepare(self, database: sqlite3.Connection) -> None:
         (mark,) = database.execute("PRAGMA application_id").fetchone()
         (schema,) = database.execute("PRAGMA user_version").fetchone()
@@ -279,9 +297,11 @@ class AnswerStore:
                 "install that version, or name another file"
             )
         database.execute(f"PRAGMA application_id = {MARK}")
-        database.execute(f"PRAGMA user_version = {SCHEMA}")  # this writes: a file that cannot be written to shows now
+        # This writes: a file that cannot be written to shows now. One that was there keeps the tables it has.
+        database.execute(f"PRAGMA user_version = {schema if tables else SCHEMA}")
         database.execute("CREATE TABLE IF NOT EXISTS about (name TEXT PRIMARY KEY NOT NULL, value TEXT NOT NULL)")
-        database.execute("CREATE TABLE IF NOT EXISTS answers (response TEXT PRIMARY KEY NOT NULL)")
+        # Without row numbers, which would tell who sent first: rows lie in the order of their random ids.
+        database.execute("CREATE TABLE IF NOT EXISTS answers (response TEXT PRIMARY KEY NOT NULL) WITHOUT ROWID")
         database.execute(
             "CREATE TABLE IF NOT EXISTS drafts (response TEXT PRIMARY KEY NOT NULL, place TEXT NOT NULL, "
             "version TEXT NOT NULL, definition TEXT NOT NULL, holder TEXT NOT NULL, changed INTEGER NOT NULL, "
@@ -336,6 +356,7 @@ class AnswerStore:
         return database
 
 
+_CLOSED = "the folder cannot be looked into; nothing was stored. Choose a folder of your own"
 _READ_ONLY = "the file or its folder is read-only; nothing was stored. Choose a folder of your own"
 _HELD = "another program holds the file and does not let go; nothing was stored. Close it, then try again"
 _SENTENCES: Final[Mapping[int, tuple[str, Reason]]] = {
@@ -365,7 +386,8 @@ def _told(error: sqlite3.Error) -> tuple[str, Reason]:
     """Return what SQLite reports, as a sentence with a remedy."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the rest of the number tells of details
     other = (
-        f"the file cannot be read or written ({error}); nothing was stored. Look whether the disk is full or has gone"
+        f"the file cannot be read or written ({without_answers(error)}); nothing was stored. Look whether the disk is "
+        "full or has gone"
     )
     return _SENTENCES.get(code, (other, "refused"))
 
@@ -373,11 +395,6 @@ def _told(error: sqlite3.Error) -> tuple[str, Reason]:
 def _digest(stamp: str) -> str:
     """Return the part of a stamp that tells one definition from every other."""
     return stamp.rpartition("sha256:")[2]
-
-
-def _storable(value: str) -> str:
-    """Return a text without what a file of text cannot hold: NUL, and halves of pairs that a cut leaves of an emoji."""
-    return _UNPAIRED.sub("\ufffd", value)
 
 
 def _counted(number: int, noun: str) -> str:

@@ -123,11 +123,7 @@ def as_canonical(
         chosen = next((each for each in found if each.platform == platform), _told(platform))
     if chosen is None or chosen.platform == CANONICAL:
         if table.documents:
-            raise ResponseError(
-                [
-                    f"{table.file}: this JSON holds no answers that are known here; export FHIR QuestionnaireResponses, or CSV"
-                ]
-            )
+            raise ResponseError([f"{table.file}: {_unknown_documents(table)}"])
         return without_personal(_unmasked(replace(table, platform=CANONICAL)), _known(instrument))
     _require_kind(table, chosen.platform)
     _require_no_other(table, chosen.platform, found)
@@ -137,6 +133,15 @@ def as_canonical(
     remark = ("(platform)", f"read as {title(chosen.platform)}: {why}")
     told = replace(read, platform=chosen.platform, remarks=(*read.remarks, remark))
     return without_personal(told, _known(instrument))
+
+
+def _unknown_documents(table: RawTable) -> str:
+    if all(isinstance(each, dict) and {"format", "columns", "responses"} <= set(each) for each in table.documents):
+        return (
+            "this JSON is what the web form posted or a shared device saved; make one table of all such files with "
+            "`pwiq collect`, and read that"
+        )
+    return "this JSON holds no answers that are known here; export FHIR QuestionnaireResponses, or CSV"
 
 
 def _known(instrument: Instrument) -> set[str]:

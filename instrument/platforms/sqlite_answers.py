@@ -6,6 +6,7 @@ table of their own; they are counted, and not read.
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
@@ -13,19 +14,21 @@ from pathlib import Path
 
 import numpy as np
 
+from instrument.cells import shown
 from instrument.responses import ResponseError
 from instrument.tables import Column, RawTable
 
 ENDINGS = (".sqlite", ".db")
 MARK = 0x50574951  # "PWIQ": SQLite's application_id of such a file
-SCHEMA = 1  # SQLite's user_version: raised whenever the tables change
+SCHEMA = 2  # SQLite's user_version: raised whenever the tables change; 1 had row numbers in the table of answers
 
 _BEGINNING = b"SQLite format 3\0"
 _PATIENCE = 15.0  # seconds to wait for somebody who writes
+_UNDECODED = re.compile(r"Could not decode to UTF-8 column '(.*?)' with text", re.DOTALL)
 
 
 def read_table(path: Path, *, file: str) -> RawTable:
-    """Return the answers of a SQLite file, a row a response in the order in which they were sent.
+    """Return the answers of a SQLite file, a row a response, by their random ids: not in the order sent.
 
     Parameters
     ----------
@@ -55,7 +58,7 @@ def read_table(path: Path, *, file: str) -> RawTable:
     try:
         with closing(_opened(path)) as database:
             _require_ours(database, file)
-            cursor = database.execute("SELECT * FROM answers ORDER BY rowid")
+            cursor = database.execute("SELECT * FROM answers ORDER BY response")
             names = [str(each[0]) for each in cursor.description]
             rows = cursor.fetchall()
             drafts = int(database.execute("SELECT count(*) FROM drafts").fetchone()[0])
@@ -67,6 +70,18 @@ def read_table(path: Path, *, file: str) -> RawTable:
             [f"{file}: no answers have been sent to this file yet{waiting}; nothing can be read from it"]
         )
     return _table(file, path.suffix.lower(), names, rows, drafts)
+
+
+def without_answers(error: sqlite3.Error) -> str:
+    """Return what SQLite reports, without the answer that it quotes where a text is not UTF-8.
+
+    Examples
+    --------
+    >>> without_answers(sqlite3.OperationalError("Could not decode to UTF-8 column 'open1' with text 'my secret'"))
+    "column 'open1' holds what is no text in UTF-8"
+    """
+    found = _UNDECODED.match(str(error))
+    return f"column {shown(found[1])} holds what is no text in UTF-8" if found else str(error)
 
 
 def _opened(path: Path) -> sqlite3.Connection:
@@ -101,7 +116,7 @@ def _told(error: sqlite3.DatabaseError) -> str:
             "the file cannot be opened: a program ended while it wrote, and the folder is read-only; copy the file and "
             "those beside it (-journal, -wal) to a folder that can be written to, and read it there"
         )
-    return f"the SQLite file is damaged or cannot be read ({error}); take a copy from your backups"
+    return f"the SQLite file is damaged or cannot be read ({without_answers(error)}); take a copy from your backups"
 
 
 def _table(file: str, kind: str, names: Sequence[str], rows: Sequence[tuple[object, ...]], drafts: int) -> RawTable:

@@ -70,7 +70,7 @@ def response(name: str = "a" * 24, **answers: str) -> dict[str, Any]:
 def rows(path: Path) -> list[dict[str, Any]]:
     database = sqlite3.connect(path)
     database.row_factory = sqlite3.Row
-    found = [dict(each) for each in database.execute("SELECT * FROM answers ORDER BY rowid")]
+    found = [dict(each) for each in database.execute("SELECT * FROM answers ORDER BY response")]
     database.close()
     return found
 

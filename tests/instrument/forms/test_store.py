@@ -19,13 +19,14 @@ import pytest
 from instrument import read_instrument
 from instrument.forms import store as store_module
 from instrument.forms.store import AnswerStore, StoreError
+from instrument.platforms.sqlite_answers import read_table
 
 DEFINITION = Path(__file__).parents[2] / "data" / "forms.toml"
 CANTEEN = read_instrument(DEFINITION)
 HOSTILE = "<script>alert(1)</script> =cmd|' /C calc'!A1 \"quoted\"\r\n🙂👩🏽‍⚕️ ñ" + "x" * 10_000
 
 
-def stored(path: Path, sql: str = "SELECT * FROM answers ORDER BY rowid") -> list[dict[str, Any]]:
+def stored(path: Path, sql: str = "SELECT * FROM answers") -> list[dict[str, Any]]:
     """What sqlite3 itself reads."""
     database = sqlite3.connect(path)
     database.row_factory = sqlite3.Row
@@ -57,8 +58,8 @@ def test_a_response_is_stored_as_it_was_given(tmp_path: Path) -> None:
 
 def test_what_a_text_file_cannot_hold_is_marked_and_not_refused(tmp_path: Path) -> None:
     store = AnswerStore(tmp_path / "a.db", CANTEEN)
-    store.append({"response": "r1", "opennotes": "half \ud83d of an emoji, and NUL \0."})
-    assert stored(store.path)[0]["opennotes"] == "half \ufffd of an emoji, and NUL \ufffd."
+    store.append({"response": "r1", "opennotes": "half \ud83d of an emoji, NUL \0, bell \a.\tTab,\r\nline"})
+    assert stored(store.path)[0]["opennotes"] == "half \ufffd of an emoji, NUL \ufffd, bell \ufffd.\tTab,\r\nline"
 
 
 def test_sent_twice_is_stored_once_and_never_changed(tmp_path: Path) -> None:
@@ -87,6 +88,39 @@ def test_what_is_no_response_is_refused(tmp_path: Path, row: dict[str, str], mes
     with pytest.raises(StoreError, match=message):
         store.append(row)
     assert stored(store.path) == []
+
+
+def test_who_sent_first_cannot_be_seen(tmp_path: Path) -> None:
+    store = AnswerStore(tmp_path / "a.sqlite", CANTEEN)
+    for response in ("z", "a", "m"):
+        store.append({"response": response, "foodaf": "4"})
+    assert [row["response"] for row in stored(store.path)] == ["a", "m", "z"]
+    with pytest.raises(sqlite3.OperationalError, match="no such column: rowid"):
+        stored(store.path, "SELECT rowid FROM answers")
+
+
+def test_a_file_with_row_numbers_is_gone_on_with(tmp_path: Path) -> None:
+    store = AnswerStore(tmp_path / "a.sqlite", CANTEEN)
+    old = sqlite3.connect(store.path)
+    old.executescript("DROP TABLE answers; CREATE TABLE answers (response TEXT PRIMARY KEY NOT NULL)")
+    old.execute("PRAGMA user_version = 1")
+    old.close()
+    again = AnswerStore(store.path, CANTEEN)
+    assert [again.append({"response": response, "foodaf": "4"}) for response in ("z", "a")] == [True, True]
+    assert stored(store.path, "PRAGMA user_version") == [{"user_version": 1}]
+    assert read_table(store.path, file="a.sqlite").columns[0].strings().tolist() == ["a", "z"]
+
+
+def test_no_answer_stands_in_a_message(tmp_path: Path) -> None:
+    store = AnswerStore(tmp_path / "a.sqlite", CANTEEN)
+    store.append({"response": "r1", "opennotes": "x"})
+    other = sqlite3.connect(store.path)
+    other.execute("UPDATE answers SET opennotes = CAST(x'736563726574ff' AS TEXT)")
+    other.commit()
+    other.close()
+    with pytest.raises(StoreError, match="column 'opennotes' holds what is no text in UTF-8") as caught:
+        store.append({"response": "r1", "opennotes": "x"})
+    assert "secret" not in str(caught.value)
 
 
 MANY = 30
@@ -216,6 +250,21 @@ def test_a_read_only_folder_is_said_before_anybody_answers(read_only: Path, name
         AnswerStore(read_only / name, CANTEEN)
     assert caught.value.reason == "read_only"
     assert str(caught.value).count("\n") == 0
+
+
+def test_a_folder_that_may_not_be_entered_is_said() -> None:
+    closed = Path(tempfile.mkdtemp())
+    closed.chmod(0)
+    me = os.geteuid()
+    if me == 0:
+        os.seteuid(65534)
+    try:
+        with pytest.raises(StoreError, match="the folder cannot be looked into; nothing was stored") as caught:
+            AnswerStore(closed / "a.sqlite", CANTEEN)
+    finally:
+        os.seteuid(me)
+        closed.rmdir()
+    assert caught.value.reason == "read_only"
 
 
 def test_another_program_that_holds_the_file_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

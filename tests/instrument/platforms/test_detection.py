@@ -76,6 +76,18 @@ def test_nothing_known_in_a_file(tmp_path):
     assert as_canonical(table, CANTEEN).platform == "canonical"
 
 
+def test_what_the_web_form_posted_is_collected_first(tmp_path):
+    document = {"format": 1, "columns": ["response"], "responses": [{"response": "a"}]}
+    (tmp_path / "a.json").write_text(json.dumps(document), encoding="utf-8")
+    assert faults(tmp_path / "a.json") == (
+        "a.json: this JSON is what the web form posted or a shared device saved; make one table of all such files with "
+        "`pwiq collect`, and read that",
+    )
+    (tmp_path / "b.json").write_text('{"answers": []}', encoding="utf-8")
+    (fault,) = faults(tmp_path / "b.json")
+    assert "this JSON holds no answers that are known here; export FHIR" in fault
+
+
 def test_platforms_in_words():
     assert title("redcap") == "an export of REDCap"
     assert Evidence(platform="redcap", strength=CERTAIN, reasons=("x",)).strength > LIKELY

@@ -25,13 +25,14 @@ def path(tmp_path: Path) -> Path:
     store = AnswerStore(tmp_path / "a.sqlite", CANTEEN)
     first = dict.fromkeys(CANTEEN.asked_by("P"), "4")
     second = dict.fromkeys(CANTEEN.asked_by("CS"), "2")
-    store.append({"response": "r1", "form": "P", "wave": "1", **first, "blocks": "food place", "seconds_food": "12"})
+    # The later one first: rows are read by their ids, for who sent first is nobody's business.
     store.append({"response": "r2", "form": "CS", "wave": "1", **second, "opennotes": NOTE, "date": "2026-02-03"})
+    store.append({"response": "r1", "form": "P", "wave": "1", **first, "blocks": "food place", "seconds_food": "12"})
     store.save_draft("r3", {"answers": {"opennotes": "a secret"}}, place="here", window="w")
     return store.path
 
 
-def test_every_answer_is_a_cell_of_text_in_the_order_sent(path: Path) -> None:
+def test_every_answer_is_a_cell_of_text_by_the_random_ids(path: Path) -> None:
     table = read_table(path, file="a.sqlite")
     cells = {name: column.strings().tolist() for name, column in zip(table.names, table.columns, strict=True)}
     assert cells["response"] == ["r1", "r2"]
@@ -96,6 +97,17 @@ def test_what_holds_no_answers_is_refused(tmp_path: Path, path: Path, monkeypatc
     content[100:] = b"\xff" * (len(content) - 100)
     (tmp_path / "bad.sqlite").write_bytes(content)
     assert "damaged" in refused(tmp_path / "bad.sqlite")
+
+
+def test_no_answer_stands_in_a_message(path: Path) -> None:
+    other = sqlite3.connect(path)
+    other.execute("UPDATE answers SET opennotes = CAST(x'736563726574ff' AS TEXT)")
+    other.commit()
+    other.close()
+    assert refused(path) == (
+        "a.sqlite: the SQLite file is damaged or cannot be read (column 'opennotes' holds what is no text in UTF-8); take a "
+        "copy from your backups"
+    )
 
 
 def test_a_copy_of_the_one_file_is_complete(path: Path, tmp_path: Path) -> None:
