@@ -223,7 +223,7 @@ def _add_link(commands: object) -> None:
 
 
 def _read(options: argparse.Namespace) -> None:
-    from instrument.files import spreadsheet_safe
+    from instrument.files import csv_text, spreadsheet_safe
     from instrument.ledger_summary import ledger_summary
     from instrument.responses import canonical_table
 
@@ -232,16 +232,10 @@ def _read(options: argparse.Namespace) -> None:
     check_out(beside, reads=options.file)
     responses = _read_files(options)
     table = canonical_table(responses).reset_index()
-    safe = spreadsheet_safe(table)
-    changed = safe.set_axis(table.columns, axis="columns").astype("string") != table.astype("string")
+    safe = spreadsheet_safe(table).set_axis(table.columns, axis="columns")  # only to count: csv_text makes it safe
+    changed = safe.astype("string") != table.astype("string")
     masked = int(changed.to_numpy(dtype=bool, na_value=False).sum())
-    ledger = spreadsheet_safe(responses.ledger)
-    write_both(
-        {
-            options.out: safe.to_csv(index=False, lineterminator="\n"),
-            beside.out: ledger.to_csv(index=False, lineterminator="\n"),
-        }
-    )
+    write_both({options.out: csv_text(table), beside.out: csv_text(responses.ledger)})
     print(f"{options.out}: {responses!r}")
     _print_people(responses)
     print("These are answers of single people: keep the file as safe as the export that it was made from.")
@@ -284,7 +278,7 @@ def _map(options: argparse.Namespace) -> None:
 
 
 def _score(options: argparse.Namespace) -> None:
-    from instrument.files import spreadsheet_safe
+    from instrument.files import csv_text
     from instrument.scoring import score
 
     check_out(options, reads=options.file)
@@ -293,8 +287,7 @@ def _score(options: argparse.Namespace) -> None:
     scores = score(responses, metric=options.metric, items=options.items)
     keys = ["person", "form", "wave", "organisation", "team"]
     people = responses.people.reindex(columns=keys)
-    table = spreadsheet_safe(people).join(scores.round(10))  # 32, and not 31.999999999999996
-    write_text(table.to_csv(index=False, lineterminator="\n"), options)
+    write_text(csv_text(people.join(scores.round(10))), options)  # 32, and not 31.999999999999996
     total = next((rule.id for rule in instrument.scores if rule.kind == "total"), scores.columns[-1])
     _print_score(options.out, total, scores, responses)
 

@@ -47,11 +47,7 @@ def write_text(text: str, options: argparse.Namespace) -> None:
     if options.out is None:
         sys.stdout.write(text)
         return
-    try:
-        write_whole(options.out, text)
-    except OSError as error:
-        # The error names the temporary file, of which the user knows nothing.
-        raise OSError(f"{options.out} cannot be written: {error.strerror}; nothing was written") from error
+    write_whole(options.out, text)
 
 
 def write_both(texts: Mapping[Path, str]) -> None:
@@ -63,15 +59,18 @@ def write_both(texts: Mapping[Path, str]) -> None:
         try:
             old = path.read_bytes() if path.exists() else None
             write_whole(path, text)
-        except OSError as error:
+        except OSError:
             for each, content in before.items():
                 each.unlink() if content is None else write_whole(each, content)
-            raise OSError(f"{path} cannot be written: {error.strerror}; nothing was written") from error
+            raise
         before[path] = old
 
 
-def check_out(options: argparse.Namespace, *, reads: Sequence[Path] = ()) -> None:
-    """Refuse, before any work is done, an output that could not be written or would destroy something."""
+def check_out(options: argparse.Namespace, *, reads: Sequence[Path] = (), can_force: bool = True) -> None:
+    """Refuse, before any work is done, an output that could not be written or would destroy something.
+
+    `can_force` says whether the command has --force.
+    """
     out: Path | None = options.out
     if out is None:
         return
@@ -85,4 +84,4 @@ def check_out(options: argparse.Namespace, *, reads: Sequence[Path] = ()) -> Non
     if os.path.realpath(out) in [os.path.realpath(path) for path in reads]:
         raise FileExistsError(f"{out} is the file of answers itself, which is never overwritten; choose another name")
     if os.path.lexists(out) and not options.force:  # a link into nowhere is there too
-        raise FileExistsError(f"{out} exists; choose another name or add --force")
+        raise FileExistsError(f"{out} exists; choose another name{' or add --force' if can_force else ''}")

@@ -1,6 +1,7 @@
 """The evaluator's document: who answered, what was delivered, what changed, how sure that is, and what it does not say.
 
-Everything that a reader may expect and that was not released is printed as "not assessed", never left out.
+Everything that a reader may expect and that was not released is printed as "not assessed", never left out. With one wave of
+answers what needs two is left out, and it is said once what a second would add.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from analysis.document import (
 from analysis.released import (
     DASH,
     NOT_ASSESSED,
+    TOO_FEW,
     Released,
     about,
     about_place,
@@ -32,7 +34,7 @@ from analysis.released import (
     references,
     shortened,
 )
-from analysis.team_page import COULD_NOT_CHECK, before_and_after, score_mean, what_the_interval_says
+from analysis.team_page import COULD_NOT_CHECK, before_and_after, mean_today, score_mean, what_the_interval_says
 from analysis.verdicts import BETTER, WORSE
 from instrument.definition import Instrument
 
@@ -96,6 +98,7 @@ _CHOICE_COLUMNS = {"choice": "Choice", "estimate": "Change", "interval": "95 % i
 _CHECK_COLUMNS = {"check": "Check", "what": "What was done", "finding": "Finding"}
 _EXPLAINED = ("06_checks", "06_dose", "06_screens", "06_deviations")  # what they say stands beside them
 _VIEWS = {"higher": "they see more", "lower": "they see less"}
+_GROUPS_HIDDEN = "cannot be shown, nor can the others"  # so the notebooks say that forms are too small
 _TARGET_TEXT = 100  # signs; items have up to 95
 OUTCOME_ADVICE = (
     "Promise what peer work can plausibly move. In a review of trials, one-to-one peer support had a modest effect on "
@@ -107,6 +110,20 @@ OUTCOME_ADVICE = (
     ),
     "Judge a young programme on preparation, a later one on culture: roles, induction and education move first.",
 )
+_SECOND_WAVE = (
+    "This tells how things stand, not what changed or why. A second survey, at least three months later, would add what "
+    "changed and how sure that is; what became of the same people, where they give a code; and, with places that have no "
+    "programme or get it later, what speaks for the programme. Write the plan before it (pwiq plan), and keep a record of "
+    "what is delivered from now on."
+)
+_FLOW_COLUMNS = {
+    "wave": "Wave",
+    "form": "Form",
+    "responses": "Answers",
+    "organisations": "Organisations",
+    "teams": "Teams",
+    "median_percent_answered": "Questions answered, median %",
+}
 _FLOW_ASIDE = (
     *("no partner", "blank", "duplicate", "collision", "lost", "new", "unlinked", "excluded", "not usable"),
     *("linked ", "linked,"),  # parts of those linked
@@ -121,13 +138,18 @@ def evaluator_document(released: Released, definition: Instrument, provenance: M
     Parameters
     ----------
     released : Released
-        The tables and figures of notebooks 06 and 07, any of which may be missing.
+        The tables and figures of notebooks 06 and 07, and with one wave of 02, any of which may be missing.
     definition : Instrument
     provenance : mapping
         As in ``provenance.json``.
     """
+    if released.only_wave():
+        blocks = _of_one_wave(released, definition, provenance)
+        return long_document(
+            "Integration of the peer workforce: how things stand", "evaluators", blocks, definition, provenance
+        )
     controlled = bool(released.rows("06_programme"))
-    blocks: list[Block] = [
+    blocks = [
         Heading("Summary"),
         *_summary(released, controlled=controlled),
         Heading("Who took part"),
@@ -148,7 +170,13 @@ def evaluator_document(released: Released, definition: Instrument, provenance: M
         Heading("Checks and sensitivity"),
         released.block("06_checks", _CHECK_COLUMNS, caption="Checks"),
         *choices(released),
-        released.block("06_linking", LINKING_COLUMNS, caption="How well the two surveys could be linked", decimals=3),
+        released.block(
+            "06_linking",
+            LINKING_COLUMNS,
+            caption="How well the two surveys could be linked",
+            decimals=3,
+            missing=why_nothing_of_the_linked(released),
+        ),
         Heading("Deviations from the plan"),
         *_deviations(released),
         Heading("Which outcomes to promise"),
@@ -160,6 +188,32 @@ def evaluator_document(released: Released, definition: Instrument, provenance: M
         *reference_blocks(released, more=GUIDELINES),
     ]
     return long_document("Integration of the peer workforce: evaluation", "evaluators", blocks, definition, provenance)
+
+
+def _of_one_wave(released: Released, definition: Instrument, provenance: Mapping[str, Any]) -> list[Block]:
+    """Return the parts of the document that need no second survey."""
+    told = released.sentences(("02", "07"), headline=True)
+    return [
+        Heading("Summary"),
+        *([Bullets(tuple(told))] if told else [Paragraph(f"Headline findings: {NOT_ASSESSED}.")]),
+        one_wave_callout(),
+        Heading("Who took part"),
+        *flow_today(released),
+        Heading("How things stand"),
+        *scores_today(released, definition),
+        Heading("Do peer workers, colleagues and managers see it alike?"),
+        *_gaps(released, definition),
+        Heading("What to do first"),
+        *_priorities(released),
+        Heading("Checks"),
+        released.block("02_careless", caption="Answers that may have been given without care"),
+        _room_to_move(released),
+        Heading("Which outcomes to promise"),
+        Bullets(OUTCOME_ADVICE),
+        Heading("Methods"),
+        *method_blocks(released, definition, provenance),
+        *reference_blocks(released),
+    ]
 
 
 def long_document(
@@ -227,6 +281,61 @@ def flow_blocks(released: Released) -> list[Block]:
             "see the comparison of linked and unlinked under checks."
         ),
     ]
+
+
+def one_wave_callout() -> Callout:
+    """Return the words that there is one wave, and what a second would add."""
+    return Callout(_SECOND_WAVE, title="There is one wave of answers.")
+
+
+def flow_today(released: Released) -> list[Block]:
+    """Return who answered the one wave."""
+    return [
+        released.block("02_flow", _FLOW_COLUMNS, caption="Who answered", decimals=0),
+        Paragraph(f"How many were eligible, and how many were invited: {NOT_ASSESSED} here; please add it."),
+    ]
+
+
+def scores_today(released: Released, definition: Instrument) -> list[Block]:
+    """Return the means of the one wave with their intervals: of everyone, and of each form that may be shown."""
+    wave = released.only_wave()
+    by_form = [row for row in released.rows("02_means_by_form") if row.get("wave") == wave]
+    forms = list(dict.fromkeys(row["form"] for row in by_form))
+    of_form = {(about(row), row["form"]): row for row in by_form}
+    heads = {"score": "Score", "people": "n", "all": "All (95 % interval)"}
+    heads |= {f"of {form}": released.title(form)[:1].upper() + released.title(form)[1:] for form in forms}
+    rows = []
+    for name in shown_scores(definition):
+        row = mean_today(released, name)
+        told = {"score": name, "people": row.get("n", ""), "all": with_interval(row, "mean", decimals=0)}
+        told |= {f"of {form}": with_interval(of_form.get((name, form), {}), "mean", decimals=0) for form in forms}
+        rows += [told] if row else []
+    figure = released.figure("02_profile", width=_FIGURE)
+    caption = "Scores of 0 to 100; of the barrier index less is better"
+    return [
+        *([figure] if figure else []),
+        released.of_rows(rows, heads, caption, decimals=0, missing=TOO_FEW, note=notes_of(released, "02_means")),
+    ]
+
+
+def _room_to_move(released: Released) -> Table | Paragraph:
+    """Return the scores of which it may be shown how many people are at an end, and so cannot move further."""
+    heads = {"score": "Score", "percent_floor": "% at the lowest", "percent_ceiling": "% at the highest"}
+    all_rows = released.rows("02_floor_ceiling")
+    rows = [row for row in all_rows if any(number(row.get(column, "")) is not None for column in list(heads)[1:])]
+    caption = "Room to move: how many are at an end of a score"
+    return released.of_rows(rows, heads, caption, decimals=0, missing=TOO_FEW if all_rows else "")
+
+
+def why_nothing_of_the_linked(released: Released) -> str:
+    """Say why nothing is told of the people who were linked: nobody was, they are too few, or nobody looked."""
+    row = next((row for row in released.rows("06_flow") if next(iter(row.values())) == "linked"), None)
+    if row is None:
+        return NOT_ASSESSED
+    counts = [number(row.get(wave, "")) for wave in ("before", "after")]
+    if counts == [0.0, 0.0]:
+        return "nobody could be linked by their code"
+    return TOO_FEW if None in counts else NOT_ASSESSED
 
 
 def _dose(released: Released) -> list[Block]:
@@ -414,7 +523,14 @@ def gap_table(released: Released, names: Sequence[str], *, precise: bool = False
     checked = {row["comparable"] for row in rows if row.get("comparable")}
     notes = [notes_of(released, "07_gaps")]
     notes += [f"Do the questions mean the same to all groups? {_listed(checked)}."] if checked else []
-    return released.of_rows(told, columns, "Gaps between the groups, points of 100", note=" ".join(notes).strip())
+    hidden = any(_GROUPS_HIDDEN in said for said in released.sentences(("07",)))
+    return released.of_rows(
+        told,
+        columns,
+        "Gaps between the groups, points of 100",
+        missing=TOO_FEW if hidden else "",
+        note=" ".join(notes).strip(),
+    )
 
 
 def _listed(words: Iterable[str]) -> str:
@@ -576,9 +692,10 @@ def method_blocks(released: Released, definition: Instrument, provenance: Mappin
         if floor
         else ""
     )
-    methods = released.methods(("06", "07"), without=_EXPLAINED)
+    one_wave = bool(released.only_wave())
+    methods = released.methods(("02", "07") if one_wave else ("06", "07"), without=_EXPLAINED)
     sentences: list[Block] = [Paragraph(text, soft=True) for text in (about, *methods)]
-    if not methods:
+    if not methods and not one_wave:
         sentences.append(Paragraph(f"Analysis of change: {NOT_ASSESSED}."))
     return [*sentences, Paragraph(f"{shown} {made}".strip(), soft=True)]
 

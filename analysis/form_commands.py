@@ -37,9 +37,9 @@ def add_form_commands(commands: object) -> None:
         "collect",
         _collect,
         "make one table of the answers that the web form posted or a tablet kept",
-        "pwiq collect answers/*.json --out answers.csv",
+        "pwiq collect answers/* --out answers.csv",
     )
-    command.add_argument("file", nargs="+", type=Path, help="JSON files")
+    command.add_argument("file", nargs="+", type=Path, help="JSON or CSV files that the web form posted or saved")
     add_out(command, "CSV file to write")
 
     command = add_command(
@@ -130,12 +130,14 @@ def _init(options: argparse.Namespace) -> None:
 
 
 def _collect(options: argparse.Namespace) -> None:
-    from instrument.files import spreadsheet_safe
+    from instrument.files import csv_text
     from instrument.forms.collected import collected
 
     check_out(options, reads=options.file)
     table = collected(options.file)
-    write_text(spreadsheet_safe(table).to_csv(index=False, lineterminator="\n"), options)
+    write_text(csv_text(table), options)
+    for remark in table.attrs["remarks"]:
+        print(remark)
     print(
         f"{options.out}: {len(table)} answers of single people; keep them safe. Next: `pwiq read {options.out} --out …`."
     )
@@ -150,7 +152,9 @@ def _compare_entries(options: argparse.Namespace) -> None:
         raise UsageError("--out and --record go together: the answers, and how often the two tables differed")
     if options.settle and options.out:
         raise UsageError("--settle writes what is to be filled in; --out comes after that, with --settled")
-    check_out(options, reads=[options.first, options.second])
+    if options.settled and not options.out:
+        raise UsageError("--settled goes with --out and --record, the files to write")
+    check_out(options, reads=[options.first, options.second], can_force=False)
     comparison = compare_entries(options.first, options.second, read_instrument(options.instrument))
     if options.out:
         entries = settle(comparison, options.settled)

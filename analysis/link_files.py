@@ -16,7 +16,7 @@ from analysis import codes
 from analysis.codes import UNKNOWN, CodeKey, clean_elements, hide_elements, hide_whole, is_hidden, read_key, write_key
 from analysis.linking import MOST_FALSE, By, Links, Mismatch, link_waves
 from instrument.definition import Instrument, read_instrument
-from instrument.files import spreadsheet_safe, write_whole
+from instrument.files import csv_text, write_whole
 from instrument.reading import read_responses
 from instrument.responses import Responses, split_waves
 
@@ -179,8 +179,7 @@ def link_report(
     if by == "code":
         _require_alike(waves, definition)
     links = link_waves(*waves, by=by, mismatch=mismatch, most_false=most_false)
-    table = spreadsheet_safe(links.pairs.assign(note=WORKING_DATA))
-    write_whole(out, table.to_csv(index=False, lineterminator="\n"))
+    write_whole(out, csv_text(links.pairs.assign(note=WORKING_DATA)))
     return f"{out}: {len(links.pairs)} pairs\n{_summary(links)}"
 
 

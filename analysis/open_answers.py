@@ -9,7 +9,7 @@ import pandas as pd
 
 from analysis.disclosure import FLOORS, Audience
 from analysis.sentences import listed
-from instrument.files import spreadsheet_safe, write_whole
+from instrument.files import csv_text, write_whole
 from instrument.responses import Responses
 
 WARNING = (
@@ -76,9 +76,9 @@ def write_open_answers(responses: Responses, path: str | Path, *, audience: Audi
     for name, given in enough.items():
         shuffle(given)
         rows += [(definition.questions[name].text[language], answer) for answer in given]
-    table = spreadsheet_safe(pd.DataFrame(rows, columns=["question", "answer"]))
+    table = pd.DataFrame(rows, columns=["question", "answer"])
     head = pd.DataFrame({"question": [*WARNING, *left_out], "answer": ""})
-    text = head.to_csv(index=False, header=False, lineterminator="\n") + table.to_csv(index=False, lineterminator="\n")
+    text = head.to_csv(index=False, header=False, lineterminator="\n") + csv_text(table)
     write_whole(target, text)
     target.chmod(0o600)
     return (*WARNING, *left_out)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import TypedDict
 
 import pandas as pd
 
@@ -21,6 +22,8 @@ from analysis.analysis_plan import (
 from analysis.disclosure import FLOORS
 from analysis.result import Result
 from analysis.sentences import listed
+from analysis.wording import fit_to_say
+from instrument.responses import Responses
 
 _NOT_KNOWN, _YES, _NO = "not known", "yes", "no"
 
@@ -37,10 +40,11 @@ class Done:
         As in `AnalysisPlan`. ``exclusions``: the rules by which answers were left out.
     baseline_sha256 : tuple of str, optional
     wave_2_on : date, optional
-        When the last answer of the second wave came.
+        When the last answer of the second wave came, of those that bear a date.
     wave_2_began : date, optional
         When the first did.
-    n_after : int, optional
+    n_after, n_dated : int, optional
+        How many answers the second wave has, and how many of them bear a date (`days_of`).
     """
 
     digest: str
@@ -59,6 +63,37 @@ class Done:
     wave_2_on: date | None = None
     wave_2_began: date | None = None
     n_after: int | None = None
+    n_dated: int | None = None
+
+
+class Days(TypedDict):
+    """When the second wave was answered, as `Done` takes it."""
+
+    wave_2_began: date | None
+    wave_2_on: date | None
+    n_dated: int
+
+
+def days_of(responses: Responses) -> Days:
+    """Return the first and the last day of a wave's answers and how many bear one; no day where none does.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from instrument import read_instrument, read_responses
+    >>> file = Path(__file__).parents[1] / "sample_data" / "followup.csv"
+    >>> days_of(read_responses([str(file)], read_instrument("pwiq")))
+    {'wave_2_began': None, 'wave_2_on': None, 'n_dated': 0}
+    """
+    if "date" not in responses.people:
+        return {"wave_2_began": None, "wave_2_on": None, "n_dated": 0}
+    texts = responses.people["date"].astype("string").str.extract(r"^(\d{4}-\d{2}-\d{2})", expand=False)
+    days = pd.to_datetime(texts, errors="coerce", format="%Y-%m-%d").dropna()
+    return {
+        "wave_2_began": days.min().date() if len(days) else None,
+        "wave_2_on": days.max().date() if len(days) else None,
+        "n_dated": len(days),
+    }
 
 
 def deviations(plan: AnalysisPlan, done: Done) -> Result:
@@ -167,7 +202,15 @@ def _of_date(plan: AnalysisPlan, done: Done) -> list[str]:
             "bear no dates."
         )
         return [point, "before", _NOT_KNOWN, _NOT_KNOWN, words]
-    return [point, "before", "before", _NO, f"Plan {written}, before the second wave began."]
+    return [point, "before", "before", _NO, f"Plan {written}, before the second wave began{_as_far_as_dated(done)}."]
+
+
+def _as_far_as_dated(done: Done) -> str:
+    """Say how many answers bear a date, where some bear none; as coarsely as any count of people."""
+    if done.n_dated is None or done.n_after is None or done.n_dated >= done.n_after:
+        return ""
+    told = fit_to_say(f"{done.n_dated} of {done.n_after} answers", FLOORS["internal"])
+    return f", as far as that is known: {told} are dated"
 
 
 def _of_definition(plan: AnalysisPlan, done: Done) -> list[str]:
@@ -197,5 +240,7 @@ def _of_stop(plan: AnalysisPlan, done: Done) -> list[str]:
     if done.wave_2_on is None:
         return [point, plan.stop.isoformat(), _NOT_KNOWN, _NOT_KNOWN, "When the last answer came is not known."]
     late = done.wave_2_on > plan.stop
-    words = "Answers came after the planned stop." if late else "The second wave ended in time."
+    words = (
+        "Answers came after the planned stop." if late else f"The second wave ended in time{_as_far_as_dated(done)}."
+    )
     return [point, plan.stop.isoformat(), done.wave_2_on.isoformat(), _YES if late else _NO, words]

@@ -16,6 +16,7 @@ from analysis.command_line import UsageError, add_command, add_out, check_out, w
 from analysis.form_commands import FORMS, add_form_options, export_form
 
 if TYPE_CHECKING:
+    from instrument.definition import Instrument
     from instrument.survey import Survey
 
 # `instrument.platforms.PLATFORMS` has the same, and would take long to import for `pwiq --help`; a test compares them.
@@ -352,6 +353,7 @@ def _parity(options: argparse.Namespace) -> None:
     from tqdm import tqdm
 
     from instrument.definition import read_instrument
+    from instrument.files import csv_text
     from instrument.parity.ledger import ledger_rows, ledger_text, parity_ledger, surveys_to_compare
     from instrument.survey import build_survey
 
@@ -365,7 +367,7 @@ def _parity(options: argparse.Namespace) -> None:
         progress=lambda each: tqdm(each, desc="files", file=sys.stderr, disable=not sys.stderr.isatty()),
     )
     if options.out is not None:
-        write_text(ledger_rows(entries).to_csv(index=False, lineterminator="\n"), options)
+        write_text(csv_text(ledger_rows(entries)), options)
     print(ledger_text(entries))
     if different := [entry for entry in entries if not entry.same]:
         named = sorted({entry.platform for entry in different})

@@ -43,7 +43,7 @@ from analysis.means import mean_scores
 from analysis.result import Result
 from analysis.wording import fit_to_say
 from instrument.definition import Instrument
-from instrument.files import spreadsheet_safe
+from instrument.files import csv_text
 from instrument.responses import Responses, asked, question_columns, select, split_waves
 from instrument.scoring import comparable_items, score, score_scale
 
@@ -327,8 +327,7 @@ def table(
     _file(release, "table", name, title=shown.title, method=shown.method, notes=list(shown.notes))
     if release.folder is not None:
         flat = shown.table.reset_index() if _is_named(shown.table.index) else shown.table
-        text = spreadsheet_safe(flat).to_csv(index=False, lineterminator="\n")
-        (release.folder / f"{_filed_name(release, name)}.csv").write_text(text, encoding="utf-8")
+        (release.folder / f"{_filed_name(release, name)}.csv").write_text(csv_text(flat), encoding="utf-8")
     return shown
 
 

@@ -21,6 +21,7 @@ from analysis.result import LABELS
 from instrument.files import unmasked
 
 NOT_ASSESSED = "not assessed"
+TOO_FEW = "may not be shown: too few people"
 DASH = "–"
 WITHHELD = f"{DASH} stands for a number that may not be shown or is not there."
 _WHOLE = ("percent", "before", "after", "score", "mean", "sd")  # released in whole points or per cent
@@ -78,6 +79,19 @@ class Released:
     def number(self, name: str, label: str, column: str) -> float | None:
         """Return a number out of a released table, or None if it was withheld or is not there."""
         return number(self.row(name, label).get(column, ""))
+
+    def only_wave(self) -> str:
+        """Return the wave if answers of one alone were released, so that there is no change to tell of; else "".
+
+        Examples
+        --------
+        >>> Released([], {"02_flow": pd.DataFrame({"wave": ["1"], "responses": ["32"]})}).only_wave()
+        '1'
+        """
+        if any(self.rows(name) for name in ("06_flow", "06_means", "06_change")):
+            return ""
+        waves = {row["wave"] for name in ("02_flow", "02_means") for row in self.rows(name) if row.get("wave")}
+        return waves.pop() if len(waves) == 1 else ""
 
     def entry(self, name: str, kind: str = "table") -> Shown | None:
         """Return what was said of a table or figure: its title, method and notes."""
@@ -162,7 +176,9 @@ class Released:
         """
         there = {column: head for column, head in columns.items() if rows and column in rows[0]}
         if not there:
-            return Paragraph(f"{caption}: {missing or NOT_ASSESSED}.")
+            return Paragraph(
+                f"{caption} {missing}." if missing == TOO_FEW else f"{caption}: {missing or NOT_ASSESSED}."
+            )
         first = next(iter(there))
         numeric = {column: all(_is_number(row[column]) for row in rows) for column in there}
         cells = tuple(

@@ -32,7 +32,7 @@ from analysis.workbook import write_workbook
 from analysis.written import write_documents
 from instrument.definition import Instrument, read_instrument
 from instrument.definition_file import lasting
-from instrument.files import write_whole
+from instrument.files import csv_text, write_whole
 from instrument.past_versions import comparability, read_past
 from instrument.reading import Platform, read_responses
 from instrument.responses import Responses, canonical_table, select, split_waves
@@ -254,7 +254,7 @@ def _written(responses: Responses, folder: Path) -> list[str]:
     paths = []
     for wave, part in split_waves(responses).items():
         paths.append(folder / f"wave_{wave}.csv")
-        canonical_table(part).to_csv(paths[-1], index=False)
+        write_whole(paths[-1], csv_text(canonical_table(part)))
     return [str(path) for path in paths]
 
 
@@ -338,8 +338,6 @@ def _refuse_existing(target: Path, *, force: bool) -> None:
         raise FileExistsError(f"{target} exists; choose another folder or add --force")
     if not target.is_dir() or (any(target.iterdir()) and not (target / "provenance.json").exists()):
         raise FileExistsError(f"{target} is not an earlier report and is not replaced; choose another folder")
-
-
 
 
 def _provenance(

@@ -14,14 +14,18 @@ from analysis.evaluator_document import (
     LINKING_COLUMNS,
     choices,
     flow_blocks,
+    flow_today,
     gap_table,
     gate_blocks,
     judged,
     long_document,
     method_blocks,
     notes_of,
+    one_wave_callout,
     reference_blocks,
+    scores_today,
     targeted_block,
+    why_nothing_of_the_linked,
     with_interval,
 )
 from analysis.released import DASH, NOT_ASSESSED, Released, about, readable
@@ -100,9 +104,31 @@ def researcher_document(released: Released, definition: Instrument, provenance: 
         Heading("Hypotheses"),
         *_hypotheses(released),
         Heading("Results"),
+        *(_results_of_one_wave(released, definition) if released.only_wave() else _results(released, definition)),
+        Heading("The argument for validity"),
+        *_validity(released),
+        Heading("Released tables"),
+        Paragraph("Each is a CSV file in the folder tables and a sheet of tables.xlsx."),
+        *_contents(released),
+        *reference_blocks(released, more=(_STANDARDS,)),
+    ]
+    return long_document(
+        "Integration of the peer workforce: methods and results", "researchers", blocks, definition, provenance
+    )
+
+
+def _results(released: Released, definition: Instrument) -> list[Block]:
+    why_no_links = why_nothing_of_the_linked(released)
+    return [
         Heading("Participants", 2),
         *flow_blocks(released),
-        released.block("06_linking", LINKING_COLUMNS, caption="Linking: rates and estimated errors", decimals=4),
+        released.block(
+            "06_linking",
+            LINKING_COLUMNS,
+            caption="Linking: rates and estimated errors",
+            decimals=4,
+            missing=why_no_links,
+        ),
         Heading("Scores", 2),
         _means(released),
         Heading("Change", 2),
@@ -116,17 +142,14 @@ def researcher_document(released: Released, definition: Instrument, provenance: 
         *_arms(released),
         *_change(released, "06_negative_control", "Negative control"),
         _superiority(released),
-        released.block("06_reliable_change", caption="Reliable change (numbers of linked people)", decimals=2),
-        released.block("06_ancova", caption="Analysis of covariance", decimals=2),
+        released.block(
+            "06_reliable_change", caption="Reliable change (numbers of linked people)", decimals=2, missing=why_no_links
+        ),
+        released.block("06_adjusted_change", caption="Analysis of covariance", decimals=2),
         Heading("Comparability", 2),
         *gate_blocks(released),
         _gate(released),
-        Heading("Gaps and priorities", 2),
-        gap_table(released, list(dict.fromkeys(about(row) for row in released.rows("07_gaps"))), precise=True),
-        released.block(
-            "07_priorities", PRIORITY_COLUMNS, caption="Need, importance, difficulty and priority", decimals=2
-        ),
-        *[figure for figure in (released.figure(name, width=0.7) for name in ("07_matrix", "07_needs")) if figure],
+        *_gaps_and_priorities(released),
         targeted_block(released, definition),
         Heading("Checks and deviations", 2),
         released.block(
@@ -135,16 +158,30 @@ def researcher_document(released: Released, definition: Instrument, provenance: 
         *choices(released),
         _attrition(released),
         released.block("06_deviations", caption="Deviations from the analysis plan"),
-        Heading("The argument for validity"),
-        *_validity(released),
-        Heading("Released tables"),
-        Paragraph("Each is a CSV file in the folder tables and a sheet of tables.xlsx."),
-        *_contents(released),
-        *reference_blocks(released, more=(_STANDARDS,)),
     ]
-    return long_document(
-        "Integration of the peer workforce: methods and results", "researchers", blocks, definition, provenance
-    )
+
+
+def _results_of_one_wave(released: Released, definition: Instrument) -> list[Block]:
+    """Return the results that need no second wave."""
+    return [
+        one_wave_callout(),
+        Heading("Participants", 2),
+        *flow_today(released),
+        Heading("Scores", 2),
+        *scores_today(released, definition),
+        *_gaps_and_priorities(released),
+    ]
+
+
+def _gaps_and_priorities(released: Released) -> list[Block]:
+    return [
+        Heading("Gaps and priorities", 2),
+        gap_table(released, list(dict.fromkeys(about(row) for row in released.rows("07_gaps"))), precise=True),
+        released.block(
+            "07_priorities", PRIORITY_COLUMNS, caption="Need, importance, difficulty and priority", decimals=2
+        ),
+        *[figure for figure in (released.figure(name, width=0.7) for name in ("07_matrix", "07_needs")) if figure],
+    ]
 
 
 def _change(released: Released, name: str, caption: str, *, missing: str = "") -> list[Table | Paragraph]:
@@ -201,7 +238,8 @@ def _attrition(released: Released) -> Table | Paragraph:
         {"before": "before", "after": "after"},
         "Linked less unlinked people",
     )
-    return blocks[0] if blocks else Paragraph(f"Linked less unlinked people: {NOT_ASSESSED}.")
+    missing = why_nothing_of_the_linked(released)
+    return blocks[0] if blocks else released.of_rows([], {}, "Linked less unlinked people", missing=missing)
 
 
 def _beside(released: Released, name: str, by: str, heads: Mapping[str, str], caption: str) -> list[Any]:

@@ -1,6 +1,7 @@
 """The team's one page: what we asked, what changed, what to keep and to act on, in plain words.
 
-It reads without colour, holds no p value and no technical word, and fits on one page of A4.
+With one wave of answers it tells how things are today, and nothing of change. It reads without colour, holds no p value
+and no technical word, and fits on one page of A4.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from analysis.document import (
     bold,
 )
 from analysis.primary_change import CLUSTERS, MIXED
-from analysis.released import DASH, Released, about, about_place, number, readable, shortened
+from analysis.released import DASH, TOO_FEW, Released, about, about_place, number, readable, shortened
 from analysis.verdicts import BETTER, NO_CHANGE, NOT_ENOUGH, TOO_CLOSE, WORSE
 from instrument.definition import Instrument
 
@@ -39,6 +40,7 @@ INTERVAL = (
 OF_MANY = "The interval says how sure we are, allowing for teams and services that go different ways."
 WITH_OTHERS = "These are all places together, with and without the programme."
 COULD_NOT_CHECK = "we could not check that the questions meant the same both times"
+_ASKED = "We asked people who work here how peer workers and this service work together. "
 SUPPORT = "Answers are never for appraisal of individuals."
 _NOT_COMPARABLE = "cannot be compared"
 _GATE_REFUSED = "not comparable"
@@ -52,6 +54,7 @@ _WITHHELD = "not shown"
 _DASH_MEANS = f"{DASH} means: not shown, since too few people answered, or not known."
 _MANY = "We look at many scores, so an interval without 0 in it is not enough to say that one of them changed."
 _MEANING, _PATTERNS = 170, 3
+_DOTS = 20  # of the line on which the score of an area is marked; more do not fit into a line in Word
 _MONTHS = 3
 
 
@@ -62,7 +65,7 @@ def team_page(released: Released, definition: Instrument, provenance: Mapping[st
     ----------
     released : Released
         Tables ``06_flow``, ``06_means``, ``06_change``, ``06_gate``, ``07_priorities``, ``07_keep``, ``07_act``
-        and ``07_signals``, any of which may be missing.
+        and ``07_signals``, any of which may be missing; with one wave ``02_flow`` and ``02_means`` instead of those of 06.
     definition : Instrument
     provenance : mapping
         As in ``provenance.json``; ``made`` sets the date before which nobody should ask again.
@@ -74,11 +77,10 @@ def team_page(released: Released, definition: Instrument, provenance: Mapping[st
     """
     language = definition.languages[0]
     made = date.fromisoformat(str(provenance["made"])[:10])
+    today = bool(released.only_wave())
+    found = _today(released, definition) if today else _before_and_now(released, definition)
     blocks: list[Block] = [
-        Paragraph(_asked(released, definition)),
-        *_key_figures(released, definition),
-        *_areas(released, definition),
-        *_programme(released, definition),
+        *found,
         *_to_keep_and_act(released),
         *_patterns(released, definition),
         Heading("What to do next"),
@@ -101,7 +103,7 @@ def team_page(released: Released, definition: Instrument, provenance: Mapping[st
         Callout(("Name and phone: ", "_" * 44, f"  {SUPPORT}"), title="Would you like to talk to someone?"),
     ]
     return Document(
-        title="How peer work fits in here: before and now",
+        title=f"How peer work fits in here: {'today' if today else 'before and now'}",
         subtitle=(
             f"For the team{about_place(provenance)}. "
             "Scores go from 0 to 100. They are not a per cent of an ideal, and there is no pass mark."
@@ -144,6 +146,108 @@ def score_mean(row: Mapping[str, str]) -> float | None:
     return found if found is not None and 0 <= found <= 100 else None
 
 
+def mean_today(released: Released, score: str) -> dict[str, str]:
+    """Return the row of a score's mean where there is one wave of answers; empty if it was not released."""
+    wave = released.only_wave()
+    rows = [row for row in released.rows("02_means") if row.get("wave") == wave and about(row) == score]
+    return rows[0] if len(rows) == 1 else {}
+
+
+def how_many_today(released: Released) -> float | None:
+    """Return how many answered the one wave, of all forms together; None where that may not be shown."""
+    wave = released.only_wave()
+    counts = [number(row.get("responses", "")) for row in released.rows("02_flow") if row.get("wave") == wave]
+    known = [count for count in counts if count is not None]
+    return sum(known) if known and len(known) == len(counts) else None
+
+
+def _before_and_now(released: Released, definition: Instrument) -> list[Block]:
+    return [
+        Paragraph(_asked(released, definition)),
+        *_key_figures(released, definition),
+        *_areas(released, definition),
+        *_programme(released, definition),
+    ]
+
+
+def _today(released: Released, definition: Instrument) -> list[Block]:
+    """Tell how things are, where there is one wave of answers."""
+    people = how_many_today(released)
+    answered = f"How many answered {TOO_FEW}." if people is None else bold(f"{people:.0f} answered.")
+    return [
+        Paragraph((_ASKED, answered)),
+        *_key_figures_today(released, definition),
+        *_areas_today(released, definition),
+    ]
+
+
+def _key_figures_today(released: Released, definition: Instrument) -> list[Block]:
+    figures = []
+    for kind, label in _NAMES.items():
+        row = mean_today(released, _score(definition, kind))
+        low, high = number(row.get("ci_low", "")), number(row.get("ci_high", ""))
+        mean = score_mean(row)
+        detail = ["Less is better."] if kind == "barrier" else []
+        if mean is not None and low is not None and high is not None:
+            detail.append(f"Interval: {low:.0f} to {high:.0f}")
+        value = _WITHHELD.capitalize() if mean is None else f"{mean:.0f}"
+        if _score(definition, kind):
+            figures.append(KeyFigure(label, value, "" if mean is None else "of 100", " ".join(detail)))
+    if not released.rows("02_means"):
+        return [Callout(f"The scores {TOO_FEW}.")]
+    return [KeyFigures(tuple(figures))] if figures else []
+
+
+def _areas_today(released: Released, definition: Instrument) -> list[Block]:
+    """Write the subscales, the one with the greatest need first, each with a dot where it is today."""
+    rows = []
+    for name, title in plain_names(definition).items():
+        row = mean_today(released, name)
+        mean = score_mean(row)
+        priority = released.number("07_priorities", name, "priority")
+        order = (priority is None, -(priority or 0.0), 101.0 if mean is None else mean)
+        if row or priority is not None:
+            rows.append((order, (title, _whole(mean), _on_a_line(mean))))
+    if not rows:
+        return [Paragraph(f"The areas one by one {TOO_FEW}.")]
+    rows.sort(key=lambda row: row[0])
+    by_priority = any(not order[0] for order, _ in rows)
+    area = Table(
+        f"The areas, {_by_need(by_priority=by_priority)}",
+        ("Area", "Today", "0 (least) to 100 (best)"),
+        tuple(cells for _, cells in rows),
+        align=("left", "right", "left"),
+        widths=(5, 1, 2.4),
+    )
+    people = how_many_today(released)
+    notes = ["Areas whose scores lie close together are about the same."]
+    if any(row.get("ci_low") for row in released.rows("02_means")):
+        notes.append("The interval says how far a score may be off by chance.")
+    if any(cells[1] == DASH for _, cells in rows):
+        notes.append(_DASH_MEANS)
+    if people is not None and people < MEAN_FEWEST:
+        notes.append("So that nobody can be recognised, scores are in steps of 5.")
+    return [area, Paragraph(" ".join(notes), soft=True)]
+
+
+def _on_a_line(mean: float | None) -> str:
+    """Return a line of dots with a greater one where the mean lies between 0 and 100."""
+    if mean is None:
+        return DASH
+    place = round(mean / 100 * _DOTS)
+    dots = ["·"] * (_DOTS + 1)
+    dots[place] = "●"
+    return "\N{NO-BREAK SPACE}".join(dots)
+
+
+def _by_need(*, by_priority: bool) -> str:
+    return (
+        "the greatest need first: how far from 100, times how much it matters"
+        if by_priority
+        else "the lowest score first"
+    )
+
+
 def _asked(released: Released, definition: Instrument) -> Words:
     total = _score(definition, "total")
     steps = {row.get("step"): row for row in released.rows("06_flow")}
@@ -152,10 +256,9 @@ def _asked(released: Released, definition: Instrument) -> Words:
     if None in (number(count) for count in counts):
         row = released.row("06_change", total)
         counts = [row.get("n_before", ""), row.get("n_after", "")]
-    asked = "We asked people who work here how peer workers and this service work together. "
     if None in (number(count) for count in counts):
-        return (asked, "How many answered may not be shown or is not known.")
-    return (asked, bold(f"{readable(counts[0])} answered before and {readable(counts[1])} now."))
+        return (_ASKED, "How many answered may not be shown or is not known.")
+    return (_ASKED, bold(f"{readable(counts[0])} answered before and {readable(counts[1])} now."))
 
 
 def _key_figures(released: Released, definition: Instrument) -> list[Block]:
@@ -211,12 +314,7 @@ def _areas(released: Released, definition: Instrument) -> list[Block]:
     rows.sort(key=lambda row: row[0])
     by_priority = any(not key[0] for key, _ in rows)
     bars = ChangeBars(
-        "The areas, "
-        + (
-            "the greatest need first: how far from 100, times how much it matters"
-            if by_priority
-            else "the lowest score first"
-        ),
+        f"The areas, {_by_need(by_priority=by_priority)}",
         ("Area", "Before", "Now", "What changed"),
         tuple(bar for _, bar in rows),
     )
@@ -289,7 +387,9 @@ def _programme(released: Released, definition: Instrument) -> list[Block]:
 def _to_keep_and_act(released: Released) -> list[Block]:
     keep, act = _three(released, "07_keep"), _three(released, "07_act", with_action=True)
     if not keep and not act:
-        return [Paragraph("Three things to keep and three to act on: not assessed.")]
+        # The questions are ranked with the areas: where these are shown, too few people answered single questions.
+        why = f" {TOO_FEW}" if released.rows("07_priorities") else ": not assessed"
+        return [Paragraph(f"Three things to keep and three to act on{why}.")]
     rows = []
     for number_, (good, bad) in enumerate(zip(_filled(keep), _filled(act), strict=True), start=1):
         if good != DASH or bad != DASH:

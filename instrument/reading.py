@@ -358,7 +358,10 @@ def _joined(checked: Sequence[CheckedTable], instrument: Instrument) -> Response
     people = _join_people(checked, instrument)
     people, note = _nest_teams(people)
     ledger = pd.concat([check.ledger for check in checked], ignore_index=True)
-    told = {"organisation": _alike(people, "organisation"), "team": [*([note] if note else []), *_alike(people, "team")]}
+    told = {
+        "organisation": _alike(people, "organisation"),
+        "team": [*([note] if note else []), *_alike(people, "team")],
+    }
     for column, notes in told.items():
         key = ledger["column"].eq(column) & ledger["became"].eq("key")
         if notes:
@@ -405,7 +408,9 @@ def _alike(people: pd.DataFrame, column: str) -> list[str]:
         for _, names in spelled.groupby(level=0, sort=True)
         if len(names) > 1
     ]
-    return [f"written in two ways, and taken as different: {each}; correct the file if they are the same" for each in told]
+    return [
+        f"written in two ways, and taken as different: {each}; correct the file if they are the same" for each in told
+    ]
 
 
 def _nest_teams(people: pd.DataFrame) -> tuple[pd.DataFrame, str]:

@@ -15,7 +15,7 @@ import pandas as pd
 
 from instrument.checking import check_table
 from instrument.definition import Instrument
-from instrument.files import spreadsheet_safe, write_whole
+from instrument.files import csv_text, unmasked, write_whole
 from instrument.forms.double_entry import COLUMNS, EntryComparison, question_texts
 from instrument.forms.keyed import meanings_of
 from instrument.forms.keying_sheet import SHEET
@@ -70,8 +70,7 @@ def write_settling(comparison: EntryComparison, path: str | Path) -> None:
         raise ValueError(f"the settling file is .csv; give such a name, not {target.name}")
     if target.exists():
         raise ValueError(f"{target} exists, and somebody may have begun to settle in it; give another name")
-    table = spreadsheet_safe(comparison.disagreements[list(COLUMNS)].assign(settled=""))
-    write_whole(target, "\ufeff" + table.to_csv(index=False, lineterminator="\n"))
+    write_whole(target, "\ufeff" + csv_text(comparison.disagreements[list(COLUMNS)].assign(settled="")))
 
 
 def settle(comparison: EntryComparison, settled: str | Path | None = None) -> SettledEntries:
@@ -122,7 +121,9 @@ def _settled_values(path: Path, comparison: EntryComparison) -> tuple[dict[tuple
         return {}, [f"{path.name}:1:{name}: there is no such column; settle in the file as written" for name in lacking]
     faults = [line(path.name, fault) for fault in table.faults]
     cells = {
-        name: [_plain(cell or "") for cell in _cells_of(table, name)] for name in _TO_SETTLE if name in table.names
+        name: [unmasked((cell or "").strip()) for cell in _cells_of(table, name)]
+        for name in _TO_SETTLE
+        if name in table.names
     }
     meanings = meanings_of(comparison.instrument)
     wanted = {(row.sheet, row.column): (row.a, row.b) for row in comparison.disagreements.itertuples()}
@@ -134,10 +135,8 @@ def _settled_values(path: Path, comparison: EntryComparison) -> tuple[dict[tuple
             faults.append(f"{place}: the two tables do not differ there (any more); remove the row, or settle anew")
             continue
         meaning = meanings[column]
-        stood = tuple(_plain(each) for each in wanted[sheet, column])
-        if tuple(meaning.read(cells[name][at])[0] for name in ("a", "b")) != tuple(
-            meaning.read(each)[0] for each in stood
-        ):
+        kept = [cells[name][at] for name in ("a", "b")]
+        if [meaning.read(each)[0] for each in kept] != [meaning.read(each)[0] for each in wanted[sheet, column]]:
             faults.append(f"{place}: the two tables were changed since this file was written; write it anew")
             continue
         text = cells["settled"][at]
@@ -165,12 +164,6 @@ def _cells_of(table: RawTable, name: str) -> Iterator[str | None]:
     return (column[row] for row in range(len(table.rows)))
 
 
-def _plain(text: str) -> str:
-    """Return a text without the apostrophe that keeps a spreadsheet from running it."""
-    kept = text.strip()
-    return kept[1:] if kept.startswith("'") and kept[1:2] in ("=", "+", "-", "@") else kept
-
-
 def _ticked(table: pd.DataFrame, instrument: Instrument) -> pd.DataFrame:
     """Return the table with 0 for boxes without a cross, where another box of the question has one."""
     filled = table.copy()
@@ -188,7 +181,7 @@ def _refuse_unreadable(table: pd.DataFrame, instrument: Instrument) -> None:
     """Hold the table against the definition, as `read_responses` will."""
     with tempfile.TemporaryDirectory(prefix="pwiq-") as folder:
         path = Path(folder) / "settled.csv"
-        write_whole(path, _as_csv(table))
+        write_whole(path, csv_text(table))
         raw = read_table(path, file="the settled table")
     check = check_table(raw, instrument, wave=1, stem="sheet")
     if check.faults:
@@ -222,10 +215,6 @@ def _record(comparison: EntryComparison) -> pd.DataFrame:
     return table.assign(rate=(table["differed"] / table["compared"].where(table["compared"] > 0)).round(6))
 
 
-def _as_csv(table: pd.DataFrame) -> str:
-    return str(spreadsheet_safe(table).to_csv(index=False, lineterminator="\n"))
-
-
 def write_settled(entries: SettledEntries, path: str | Path, *, record: str | Path) -> None:
     """Write the one file that `read_responses` reads, and the record of how many cells differed, each whole.
 
@@ -246,9 +235,9 @@ def write_settled(entries: SettledEntries, path: str | Path, *, record: str | Pa
         raise ValueError(f"give two names that end with .csv; got {', '.join(map(str, targets))}")
     if there := [str(each) for each in targets if each.exists()]:
         raise ValueError(f"{', '.join(there)} exists; give another name, or move it away")
-    write_whole(targets[1], _as_csv(entries.record))
+    write_whole(targets[1], csv_text(entries.record))
     try:
-        write_whole(targets[0], _as_csv(entries.table))
+        write_whole(targets[0], csv_text(entries.table))
     except BaseException:
         targets[1].unlink(missing_ok=True)
         raise

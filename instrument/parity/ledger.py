@@ -9,7 +9,6 @@ from importlib import import_module
 import pandas as pd
 
 from instrument.definition import Instrument
-from instrument.files import spreadsheet_safe
 from instrument.parity.compare import AspectVerdict, Finding, compare, excuses
 from instrument.platforms import PLATFORMS, Platform
 from instrument.survey import ASPECTS, Survey, build_survey
@@ -145,7 +144,7 @@ def ledger_rows(entries: Sequence[ParityEntry]) -> pd.DataFrame:
 
     An aspect of a platform and survey in which nothing differs has one row, with these cells empty.
     """
-    return spreadsheet_safe(pd.DataFrame([row for entry in entries for row in _rows(entry)], columns=list(_COLUMNS)))
+    return pd.DataFrame([row for entry in entries for row in _rows(entry)], columns=list(_COLUMNS))
 
 
 def _rows(entry: ParityEntry) -> Iterator[tuple[str, ...]]:

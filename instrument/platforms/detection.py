@@ -199,7 +199,7 @@ def _unmasked(table: RawTable) -> RawTable:
         return table
     columns = [column.change(unmasked) for column in table.columns]
     said = (
-        f"{count} cells began as '= does, a formula made plain for spreadsheets; they were read without the apostrophe"
+        f"{count} cells began with an apostrophe that keeps a spreadsheet from running them; they were read without it"
     )
     return replace(table, columns=tuple(columns), remarks=(*table.remarks, ("(masked cells)", said)))
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from analysis.analysis_plan import AnalysisPlan, Detectable, answers_hash, plan_text, read_plan, write_plan
 from analysis.new_plan import make_plan
-from analysis.plan_deviations import Done, deviations
+from analysis.plan_deviations import Done, days_of, deviations
 from analysis.planning import detectable_difference
 from analysis.study_design import design_of
 from instrument import read_instrument, read_responses, score
@@ -279,6 +279,29 @@ def test_what_is_not_known_is_not_called_kept():
         "Not known, so not compared: plan before the second wave, first wave, stop date." in n for n in found.notes
     )
     assert "Answers expected of the second wave: 26; there are fewer than 5." in found.notes
+
+
+@pytest.mark.parametrize(
+    ("dated", "told"),
+    [
+        (18, ", as far as that is known: 18 of 25 answers are dated."),
+        (23, ", as far as that is known: nearly all of 25 answers are dated."),
+        (25, "."),
+    ],
+)
+def test_the_dates_that_there_are_are_used_and_counted(dated, told):
+    table = deviations(PLAN, replace(DONE, n_dated=dated)).table
+    began, ended = table.loc["plan before the second wave"], table.loc["stop date"]
+    assert (began["deviation"], ended["deviation"]) == ("no", "no")
+    assert began["words"] == f"Plan written on 2026-11-22, before the second wave began{told}"
+    assert ended["words"] == f"The second wave ended in time{told}"
+
+
+def test_days_are_those_of_the_answers_that_bear_one(baseline, pwiq, tmp_path):
+    few = baseline.head(4).assign(date=["2027-02-03", "", "2027-02-01T08:00", "3 May"])
+    few.to_csv(tmp_path / "few.csv", index=False)
+    found = days_of(read_responses([str(tmp_path / "few.csv")], pwiq))
+    assert found == {"wave_2_began": date(2027, 2, 1), "wave_2_on": date(2027, 2, 3), "n_dated": 2}
 
 
 def test_the_order_of_names_is_no_deviation():

@@ -480,7 +480,10 @@ def test_a_folder_that_may_not_be_written_to(
 
         monkeypatch.setattr("instrument.files.tempfile.mkstemp", denied)
     said = refusal(["score", str(answers), "--out", str(folder / "s.csv")], capsys)
-    assert said == f"pwiq: {folder / 's.csv'} cannot be written: Permission denied; nothing was written\n"
+    assert (
+        said
+        == f"pwiq: {folder / 's.csv'} cannot be written: Permission denied; nothing was written: choose another place\n"
+    )
     assert names(folder) == []
 
 
@@ -707,7 +710,7 @@ def test_read_writes_the_whole_ledger_beside_the_answers(answers: Path, tmp_path
     assert set(pd.read_csv(out, dtype=str)["open1"]) == {"'=1+1"}
     again = read_responses(out, "pwiq")
     assert set(again.people["open1"]) == {"=1+1"}
-    assert "40 cells began as '= does" in again.ledger.set_index("column").loc["(masked cells)", "note"]
+    assert "40 cells began with an apostrophe" in again.ledger.set_index("column").loc["(masked cells)", "note"]
     assert f"Every column of every file, with counts: {beside}\n" in said
     assert said.endswith(f"{read_instrument('pwiq').banner['en']}\n")
 

@@ -27,6 +27,7 @@ from analysis.released import WITHHELD, Released, readable, references, shortene
 from analysis.researcher_document import researcher_document
 from analysis.team_page import COULD_NOT_CHECK, INTERVAL
 from analysis.written import names_of, write_documents
+from tests.analysis.one_wave import with_one_wave
 
 TABLES = (
     "06_flow",
@@ -95,6 +96,95 @@ def test_it_has_all_its_parts_in_order(report):
         "Reporting guidelines: where to find what",
         "References",
     ]
+
+
+def test_one_wave_has_the_parts_that_need_no_second(report):
+    document = composed(with_one_wave(report))
+    assert [block.text for block in document.blocks if isinstance(block, Heading)] == [
+        "Summary",
+        "Who took part",
+        "How things stand",
+        "Do peer workers, colleagues and managers see it alike?",
+        "What to do first",
+        "Checks",
+        "Which outcomes to promise",
+        "Methods",
+        "References",
+    ]
+    assert not [block for block in document.blocks if isinstance(block, FillIn | FlowDiagram)]
+    text = words(document)
+    assert "Wave 1: 32 people answered." in text
+    assert not re.search(r"two surveys|this is change|linked|Difference in differences|Analysis of change", text)
+    told = [block for block in document.blocks if isinstance(block, Callout)]
+    assert [block.title for block in told] == ["There is one wave of answers."]
+    assert "A second survey, at least three months later, would add what changed" in text
+    assert "There is one wave" not in text  # it is said once, as the head of that box
+    assert "Holm, S. (1979)" in text
+    assert pdf(document)
+
+
+def test_one_wave_shows_its_scores_of_all_and_of_each_form(report):
+    with_one_wave(report)
+    scores = table(composed(report), "Scores of 0 to 100")
+    assert scores.columns == ("Score", "n", "All (95 % interval)", "Peers", "Colleagues")
+    assert scores.rows[0] == ("Integration score", "30", "55 (50\xa0to\xa060)", "51", "57")
+    assert len(scores.rows) == 14
+    assert [row[:3] for row in table(composed(report), "Who answered").rows] == [
+        ("1", "peers", "16"),
+        ("1", "colleagues", "16"),
+    ]
+    report.tables["02_means"].loc[0, ["n", "mean", "ci_low", "ci_high"]] = ""
+    del report.tables["02_means_by_form"]
+    assert table(composed(report), "Scores of 0 to 100").rows[0] == ("Integration score", "–", "–")
+    del report.tables["02_means"]
+    assert "of the barrier index less is better may not be shown: too few people." in words(composed(report))
+
+
+def test_room_to_move_is_told_of_the_scores_that_may_be_shown(report):
+    with_one_wave(report)
+    room = "Room to move: how many are at an end of a score"
+    assert f"{room}: not assessed." in words(composed(report))
+    report.tables["02_floor_ceiling"] = pd.DataFrame(
+        {"wave": "1", "score": ["role", "educ"], "percent_floor": ["", ""], "percent_ceiling": ["20", ""]}
+    )
+    assert table(composed(report), room).rows == (("Role clarity and distinctiveness", "–", "20"),)
+    report.tables["02_floor_ceiling"]["percent_ceiling"] = ""
+    assert f"{room} may not be shown: too few people." in words(composed(report))
+
+
+def test_the_researcher_of_one_wave_gets_no_change_either(report):
+    document = composed(with_one_wave(report), researcher_document)
+    headings = {block.text for block in document.blocks if isinstance(block, Heading)}
+    assert {"Participants", "Scores", "Gaps and priorities"} <= headings
+    assert not {"Change", "Comparability", "Checks and deviations"} & headings
+    assert "Linking" not in words(document)
+    assert table(document, "Scores of 0 to 100").rows[0][2] == "55 (50\xa0to\xa060)"
+
+
+@pytest.mark.parametrize(
+    ("linked", "why"),
+    [
+        ("", " may not be shown: too few people."),
+        ("–", " may not be shown: too few people."),
+        ("0", ": nobody could be linked by their code."),
+        ("17", ": not assessed."),
+    ],
+)
+def test_why_nothing_is_told_of_the_linked(report_without, linked, why):
+    report = report_without(without=("06_linking",))
+    flow = report.tables["06_flow"]
+    flow.loc[flow["step"] == "linked", ["before", "after"]] = linked
+    assert f"How well the two surveys could be linked{why}" in words(composed(report))
+    assert f"Linked less unlinked people{why}" in words(composed(report, researcher_document))
+
+
+def test_gaps_of_groups_that_are_too_small_are_not_called_not_assessed(report_without):
+    report = report_without(without=("07_gaps",))
+    assert "Gaps between the groups, points of 100: not assessed." in words(composed(report))
+    sentence = next(entry for entry in report.shown if entry.kind == "sentence")
+    hidden = "In at least one wave a group has fewer than 5 answers and cannot be shown, nor can the others beside it."
+    report.shown.append(replace(sentence, notebook="07_priorities", text=hidden))
+    assert "Gaps between the groups, points of 100 may not be shown: too few people." in words(composed(report))
 
 
 def test_the_flow_shows_who_went_where_and_what_is_not_known(report):

@@ -89,6 +89,13 @@ def test_what_two_people_keyed_becomes_one_file_once_it_is_settled(keyed, tmp_pa
     assert record.exists()
     with pytest.raises(SystemExit):
         main(["compare-entries", first, second, "--out", str(answers)])
+    capsys.readouterr()
+    assert main(final) == 1
+    assert capsys.readouterr().err == f"pwiq: {answers} exists; choose another name\n"  # there is no --force
+    with pytest.raises(SystemExit) as wrong:
+        main(["compare-entries", first, second, "--settled", str(settle)])
+    assert wrong.value.code == 2
+    assert "--settled goes with --out and --record" in capsys.readouterr().err
 
 
 def test_answers_that_were_posted_become_one_table(tmp_path, capsys):
@@ -98,6 +105,20 @@ def test_answers_that_were_posted_become_one_table(tmp_path, capsys):
     assert main(["collect", str(wrong), "--out", str(out)]) == 1
     assert "wrong.json" in capsys.readouterr().err
     assert not out.exists()
+
+
+def test_a_lone_carriage_return_does_not_end_a_row(tmp_path, capsys):
+    post_answers(tmp_path / "posted", wave=1)
+    posted = tmp_path / "posted" / "P1.json"
+    document = json.loads(posted.read_text(encoding="utf-8"))
+    document["responses"][0]["open1"] = "one\rtwo\r\n'=three"
+    posted.write_text(json.dumps(document), encoding="utf-8")
+    table = tmp_path / "answers.csv"
+    assert main(["collect", str(posted), "--out", str(table)]) == 0
+    for again in ("plain.csv", "plainer.csv"):
+        assert main(["read", str(table), "--out", str(tmp_path / again)]) == 0, capsys.readouterr().err
+        table = tmp_path / again
+    assert read_responses(table, "pwiq").people["open1"].tolist() == ["one\ntwo\n'=three"]
 
 
 def test_a_study_gets_a_folder_and_the_lab_opens_it_as_it_is(tmp_path, capsys, monkeypatch):
@@ -162,7 +183,7 @@ def test_a_round_as_the_document_tells_it(root, tmp_path, monkeypatch, capsys):
     def before(command: list[str]) -> None:
         match command:
             case ["collect", *_]:
-                post_answers(Path("answers"), wave=1)
+                post_answers(Path("data/answers1"), wave=1)
             case ["compare-entries", first, second, "--settle", _]:
                 shutil.copy(first, second)
                 fill_in_keyed(Path(first), sheets=range(1, 4))
@@ -172,13 +193,13 @@ def test_a_round_as_the_document_tells_it(root, tmp_path, monkeypatch, capsys):
                 table.assign(settled="97").to_csv(settle, index=False)
             case ["read", "data/web2.csv", *_]:
                 # "Collect and type as before"
-                post_answers(Path("answers2"), wave=2)
-                assert main(["collect", *map(str, Path("answers2").glob("*.json")), "--out", "data/web2.csv"]) == 0
-                shutil.copy("first2.xlsx", "second2.xlsx")
-                for name in ("first2.xlsx", "second2.xlsx"):
+                post_answers(Path("data/answers2"), wave=2)
+                assert main(["collect", *map(str, Path("data/answers2").glob("*.json")), "--out", "data/web2.csv"]) == 0
+                shutil.copy("data/first2.xlsx", "data/second2.xlsx")
+                for name in ("data/first2.xlsx", "data/second2.xlsx"):
                     fill_in_keyed(Path(name), sheets=range(4, 7))
                 outs = ["--record", "agreement2.csv", "--out", "data/paper2.csv"]
-                assert main(["compare-entries", "first2.xlsx", "second2.xlsx", *outs]) == 0
+                assert main(["compare-entries", "data/first2.xlsx", "data/second2.xlsx", *outs]) == 0
 
     for command in commands_of_the_round(root):
         before(command)
@@ -215,3 +236,12 @@ def test_a_round_as_the_document_tells_it(root, tmp_path, monkeypatch, capsys):
         assert (responses.people["wave"] == wave).all()
         sheet = str(1 + 3 * (wave - 1))
         assert responses.off_scale.loc[sheet, item] == first if first else responses.answers.loc[sheet, item] == 4
+
+
+def test_a_study_in_one_language_makes_forms_in_that_language(root, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    whole = (root / "instrument/forms/study.template.toml").read_text(encoding="utf-8")
+    Path("study.toml").write_text(whole[: whole.index("\n[es]")], encoding="utf-8")
+    assert main(["export", "web", "--form", "PS", "--study", "study.toml", "--out", "f.html"]) == 0
+    assert ", in en;" in capsys.readouterr().out
+    assert main(["export", "paper", "--form", "PS", "--study", "study.toml", "--out", "f.pdf"]) == 0

@@ -142,7 +142,7 @@ def test_a_changed_translation_goes_into_a_copy_and_never_into_the_package(tmp_p
     before = {path.name: path.read_bytes() for path in shipped.glob("*.toml")}
     po, copy = tmp_path / "es.po", tmp_path / "my-pwiq"
     assert main(["translate", "export", "--language", "es", "--out", str(po)]) == 0
-    assert "439 texts for es, 439 translated" in capsys.readouterr().out
+    assert "440 texts for es, 440 translated" in capsys.readouterr().out
     text = po.read_text(encoding="utf-8")
     po.write_text(text.replace('msgstr "Muy en desacuerdo"', 'msgstr "Totalmente en desacuerdo"', 1), encoding="utf-8")
     call = ["translate", "import", str(po), "--language", "es"]

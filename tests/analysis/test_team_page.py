@@ -16,6 +16,7 @@ from analysis.release import Shown
 from analysis.released import Released
 from analysis.team_page import COULD_NOT_CHECK, INTERVAL, SUPPORT, plain_names, team_page
 from analysis.written import names_of
+from tests.analysis.one_wave import with_one_wave
 
 TABLES = ("06_flow", "06_gate", "06_means", "06_change", "07_priorities", "07_keep", "07_act", "07_signals")
 
@@ -165,13 +166,69 @@ def test_with_nothing_released_it_says_so(report_without):
     assert len(pages_of(document)) == 1
 
 
-def test_one_wave_shows_scores_and_claims_no_change(report_without):
-    report = report_without(without=("06_change", "06_gate"))
-    report.tables["06_means"] = report.tables["06_means"].query("wave == '1'")
+def dot_of(row):
+    """Where the dot of a row lies on its line, of 100."""
+    marks = row[2].split("\xa0")
+    return 100 * marks.index("●") / (len(marks) - 1)
+
+
+def test_one_wave_tells_how_things_are_today(report):
+    document = page_of(with_one_wave(report))
+    assert document.title == "How peer work fits in here: today"
+    assert "32 answered." in said(document)
+    figures = only(document, KeyFigures).figures
+    assert [(each.value, each.words) for each in figures] == [("55", "of 100"), ("58", "of 100"), ("48", "of 100")]
+    assert [each.detail for each in figures] == [
+        "Interval: 50 to 60",
+        "Interval: 53 to 63",
+        "Less is better. Interval: 43 to 53",
+    ]
+    areas = next(block for block in document.blocks if isinstance(block, Table) and block.caption)
+    names = plain_names(report.definition)
+    needs = report.tables["07_priorities"].assign(priority=lambda table: table["priority"].astype(float))
+    by_need = needs.sort_values("priority", ascending=False, kind="stable")
+    assert [row[0] for row in areas.rows][:5] == by_need["subscale"].map(names).tolist()[:5]
+    assert len(areas.rows) == 11
+    assert all(abs(dot_of(row) - float(row[1])) <= 2.5 for row in areas.rows)
+    # What it keeps and acts on is there, and nothing of change.
+    assert report.tables["07_keep"]["text"][0] in said(document)
+    assert not [block for block in document.blocks if isinstance(block, ChangeBars)]
+    whole = said(document) + document.title + document.subtitle
+    own = whole.replace("change needs at least 3 months", "")
+    assert not re.search(r"before and|what changed|compared|not assessed|both times|→ \d", own)
+    assert len(pages_of(document)) == 1
+
+
+def test_one_wave_without_priorities_has_the_lowest_score_first(report):
+    del with_one_wave(report).tables["07_priorities"]
+    areas = next(block for block in page_of(report).blocks if isinstance(block, Table) and block.caption)
+    scores = [float(row[1]) for row in areas.rows]
+    assert scores == sorted(scores)
+    assert "lowest score first" in areas.caption
+
+
+def test_one_wave_keeps_withheld_what_is_withheld(report):
+    with_one_wave(report, counts=("16", ""))
+    report.tables["02_means"].loc[[0, 3], ["mean", "ci_low", "ci_high"]] = ""
+    del report.tables["07_keep"], report.tables["07_act"]
     document = page_of(report)
-    assert {row.word for row in only(document, ChangeBars).rows} == {"not assessed"}
-    assert {row.before for row in only(document, ChangeBars).rows} == {None}
-    assert [each.words for each in only(document, KeyFigures).figures] == ["not assessed"] * 3
+    text = said(document)
+    assert "How many answered may not be shown: too few people." in text
+    assert "16" not in text
+    assert only(document, KeyFigures).figures[0].value == "Not shown"
+    role = plain_names(report.definition)["role"]
+    assert f"{role} | – | –" in text
+    assert "– means: not shown" in text
+    assert "Three things to keep and three to act on may not be shown: too few people." in text
+    del report.tables["02_means"], report.tables["07_priorities"]
+    assert "The scores may not be shown: too few people." in said(page_of(report))
+    assert "The areas one by one may not be shown: too few people." in said(page_of(report))
+
+
+def test_one_wave_of_few_says_that_its_scores_are_coarse(report):
+    assert "steps of 5" not in said(page_of(with_one_wave(report)))
+    report.tables["02_flow"]["responses"] = ["5", "4"]
+    assert "scores are in steps of 5" in said(page_of(report))
 
 
 def test_withheld_numbers_are_said_to_be_withheld(report):

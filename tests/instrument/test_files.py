@@ -1,12 +1,20 @@
 """Files are written whole or not at all; no text in a table is run as a formula."""
 
+import errno
+import io
 import os
+import signal
 import stat
+import subprocess
+import sys
+import time
 
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from instrument.files import spreadsheet_safe, write_whole
+from instrument.files import csv_text, spreadsheet_safe, unmasked, write_whole
 
 
 def test_text_is_utf_8_with_its_line_ends_and_bytes_stay_as_they_are(tmp_path):
@@ -32,8 +40,11 @@ def test_a_failure_while_writing_leaves_the_old_file_and_nothing_else(tmp_path, 
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("pathlib.Path.replace", full_disk)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(
+        OSError, match=r"scores\.csv cannot be written: No space left on device; .*: make room"
+    ) as caught:
         write_whole(path, "new")
+    assert caught.value.errno == errno.ENOSPC
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
 
@@ -45,8 +56,47 @@ def test_text_that_utf_8_cannot_hold_leaves_nothing(tmp_path):
 
 
 def test_a_missing_folder_is_an_error_that_names_it(tmp_path):
-    with pytest.raises(FileNotFoundError, match="nowhere"):
-        write_whole(tmp_path / "nowhere" / "scores.csv", "x")
+    target = tmp_path / "nowhere" / "scores.csv"
+    with pytest.raises(FileNotFoundError) as caught:
+        write_whole(target, "x")
+    assert str(caught.value) == (
+        f"{target} cannot be written: No such file or directory; nothing was written: choose another place"
+    )
+
+
+# Everything up to the moment at which the file would get its name.
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from instrument.files import write_whole
+Path.replace = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+write_whole(Path(sys.argv[1]), "private words")
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+def test_what_a_killed_program_left_goes_with_the_next_writing(tmp_path):
+    path = tmp_path / "wave[1].csv"
+    ended = subprocess.run([sys.executable, "-c", KILLED, str(path)], check=False)
+    assert ended.returncode == -signal.SIGKILL
+    (left,) = tmp_path.iterdir()
+    assert left.read_text() == "private words"
+    write_whole(path, "new")
+    assert left.exists()  # another program may be writing it now
+    earlier = time.time() - 3700
+    others = [
+        left.with_name(left.name.replace("wave[1]", "wave1")),  # of another file
+        left.with_name(left.name.replace("wave[1].csv", "wave[1].csv.pwiq-a")),  # of a file with a name like it
+        tmp_path / ".wave[1].csv.pwiq-mine",  # not as this program names them
+        tmp_path / ".wave[1].csv.swp",
+    ]
+    for other in others:
+        other.write_text("not ours")
+    for each in (left, path, *others):
+        os.utime(each, (earlier, earlier))
+    write_whole(path, "newer")
+    assert sorted(tmp_path.iterdir()) == sorted([path, *others])
+    assert path.read_text() == "newer"
 
 
 @pytest.mark.skipif(os.name != "posix", reason="permissions of POSIX")
@@ -96,3 +146,26 @@ def test_a_heading_that_a_spreadsheet_would_run_becomes_plain():
     assert table.columns.tolist() == ["=HYPERLINK()", "team", 7]
     two_levels = pd.DataFrame([[1]], columns=pd.MultiIndex.from_tuples([("a", "=b")]))
     assert spreadsheet_safe(two_levels).columns.tolist() == [("a", "=b")]
+
+
+TEXTS = st.text(st.sampled_from("'=+-@\t\r\na, \"\u2028"), max_size=5)
+
+
+@given(TEXTS)
+def test_what_was_made_plain_is_had_back_and_no_spreadsheet_runs_it(text):
+    (safe,) = spreadsheet_safe(pd.DataFrame({"a": [text]}))["a"]
+    assert unmasked(safe) == text
+    assert not safe.startswith(("=", "+", "-", "@", "\t", "\r", "\n"))
+
+
+@given(st.lists(TEXTS, min_size=1))
+def test_a_csv_file_holds_every_text_in_its_cell(texts):
+    table = pd.DataFrame({"a": ["first", *texts], "b": "last"}, dtype=object)
+    rows = pd.read_csv(io.StringIO(csv_text(table), newline=""), dtype=str, keep_default_na=False)
+    wanted = [text.replace("\r\n", "\n").replace("\r", "\n") for text in table["a"]]
+    assert [unmasked(cell) for cell in rows["a"]] == wanted
+    assert rows["b"].tolist() == ["last"] * len(wanted)
+
+
+def test_a_csv_file_has_one_line_end_in_headings_too():
+    assert csv_text(pd.DataFrame([[None, 1.5, -1]], columns=["a\rb", "c", "d"])) == '"a\nb",c,d\n,1.5,-1\n'

@@ -344,6 +344,70 @@ def test_a_workbook_whose_part_is_larger_than_it_says(tmp_path):
     )
 
 
+SHEET = "xl/worksheets/sheet1.xml"
+TEXT = 't="inlineStr"><is><t>x</t></is></c>'
+FAR = {
+    "the other quotes": f"<row r='9'><c r='XFD1048576' {TEXT}</row>",
+    "blanks": f'<row><c r\n= "XFD1048576" {TEXT}</row>',
+    "small letters": f'<row><c r="xfd1048576" {TEXT}</row>',
+    "another attribute first, without a blank": f'<row><c s="0"r="XFD1048576" {TEXT}</row>',
+    "two letters": f'<row><c r="ZZ290000" {TEXT}</row>',
+    "a prefix": f'<x:row r="8">{"<x:c/>" * 2000}<x:c><x:v>1</x:v></x:c></x:row><row r="20000"><c {TEXT}</row>',
+    "rows without a place": f'<row r="8"><c r="XFD8" {TEXT}</row>{"<row/>" * 2000}<row><c {TEXT}</row>',
+    "a place inside another attribute": f"""<row r="8"><c r="XFD8" {TEXT}</row>{"<row s=' r='/>" * 2000}<row><c {TEXT}</row>""",
+    "cells without a place": f'<row r="8">{"<c/>" * 2000}<c {TEXT}</row><row r="20000"><c {TEXT}</row>',
+    "too many digits": f'<row r="{"9" * 5000}"><c {TEXT}</row>',
+}
+
+
+@pytest.mark.parametrize("far", FAR.values(), ids=FAR)
+def test_a_cell_far_out_is_found_however_its_place_is_written(tmp_path, monkeypatch, far):
+    """What finds it is asked alone: were it not found, the memory would be filled."""
+    from instrument import workbooks
+
+    with zipfile.ZipFile(workbook(tmp_path / "a.xlsx")) as archive:
+        sheet = archive.read(SHEET)
+    path = repacked(tmp_path / "a.xlsx", **{SHEET: sheet.replace(b"</sheetData>", far.encode() + b"</sheetData>")})
+    start = time.perf_counter()
+    with pytest.raises(ResponseError, match=r"a\.xlsx: the sheet spans over 30,000,000 cells; delete the empty rows"):
+        workbooks._refuse_boundless(path, "a.xlsx")
+    assert time.perf_counter() - start < 2
+
+
+def test_sheets_that_fill_the_memory_only_together(tmp_path):
+    book = openpyxl.load_workbook(workbook(tmp_path / "a.xlsx"))
+    others = [book.create_sheet(f"more{number}") for number in range(4)]
+    for other in others:
+        other.cell(3, 3, "x")
+    book.save(tmp_path / "a.xlsx")
+    assert "(sheet more3)" in read(tmp_path / "a.xlsx").ledger["column"].tolist()
+    for other in others:
+        other.cell(90_000, 90, "x")
+    book.save(tmp_path / "a.xlsx")
+    assert "a.xlsx: the sheets together span over 30,000,000 cells" in faults(tmp_path / "a.xlsx")[0]
+
+
+def test_one_part_is_not_several_sheets(tmp_path):
+    book = openpyxl.load_workbook(workbook(tmp_path / "a.xlsx"))
+    book.create_sheet("more")
+    book.save(tmp_path / "a.xlsx")
+    relations = "xl/_rels/workbook.xml.rels"
+    with zipfile.ZipFile(tmp_path / "a.xlsx") as archive:
+        text = archive.read(relations)
+    assert b"sheet2.xml" in text
+    path = repacked(tmp_path / "a.xlsx", **{relations: text.replace(b"sheet2.xml", b"SHEET1.xml")})
+    assert "several sheets are one part of the file" in faults(path)[0]
+
+
+def test_an_error_is_no_blank_however_its_cell_is_written(tmp_path):
+    with zipfile.ZipFile(workbook(tmp_path / "a.xlsx")) as archive:
+        sheet = archive.read(SHEET).decode()
+    cell = re.search('<c r="C2".*?</c>', sheet)[0]
+    for written in ("<c r='C2' t='e'><v>#N/A</v></c>", '<c t = "e" r = "C2"><v>#N/A</v></c>'):
+        path = repacked(tmp_path / "a.xlsx", **{SHEET: sheet.replace(cell, written).encode()})
+        assert faults(path)[0].startswith("a.xlsx:2:foodaf: '#N/A' is not an answer")
+
+
 @pytest.mark.parametrize("part", ["xl/workbook.xml", "xl/worksheets/sheet1.xml", "xl/_rels/workbook.xml.rels"])
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
 def test_a_workbook_with_external_entities(tmp_path, part, encoding):

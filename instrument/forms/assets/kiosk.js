@@ -58,9 +58,12 @@ function openKiosk(page) {
   function start() {
     if (!crypto.subtle) return cannot("kiosk_no_crypto");
     try {
-      store.set("try", "1");
-      store.remove("try");
-      if (noted("pin") === null) return setUp();
+      // A device that was set up opens even when it is full: the facilitator makes room.
+      if (noted("pin") === null) {
+        store.set("try", "1");
+        store.remove("try");
+        return setUp();
+      }
     } catch {
       return cannot("kiosk_no_storage");
     }
@@ -81,7 +84,7 @@ function openKiosk(page) {
       const hash = await hashed(pin.input.value, salt, ROUNDS);
       try {
         store.set("places", JSON.stringify(Object.fromEntries(places.map(([name, { input }]) => [name, input.value.trim()]))));
-        store.set("pin", JSON.stringify({ salt, hash, rounds: ROUNDS, wrong: 0, since: 0 }));
+        store.set("pin", JSON.stringify({ salt, hash, rounds: ROUNDS, wrong: 0, since: Date.now() }));
       } catch {
         return fault(word("kiosk_no_storage"));
       }
@@ -99,6 +102,7 @@ function openKiosk(page) {
     language = data.languages[0].id;
     form = mount(root, data, {
       ...page,
+      saveFile: undefined, // a file would stay on the device for all to open
       prefill: { ...page.prefill, ...noted("places") },
       onLanguage: (id, dir) => { language = id; page.onLanguage(id, dir); },
       again_word: "again_kiosk",
@@ -115,10 +119,11 @@ function openKiosk(page) {
       const gone = Date.now() - known.since;
       if (gone < 0) store.set("pin", JSON.stringify({ ...known, since: Date.now() }));
       if (wait && gone < wait) return fault(word("kiosk_pin_wait", { seconds: Math.ceil((wait - Math.max(gone, 0)) / 1000) }), pin.input);
-      // Counted as wrong first, so that a reload during the check saves no try.
+      // Counted as wrong first, so that a reload during the check saves no try. The entry keeps its length: it can be
+      // written on a full device.
       store.set("pin", JSON.stringify({ ...known, wrong: known.wrong + 1, since: Date.now() }));
       if ((await hashed(pin.input.value, known.salt, known.rounds)) !== known.hash) return fault(word("kiosk_pin_wrong"), pin.input);
-      store.set("pin", JSON.stringify({ ...known, wrong: 0, since: 0 }));
+      store.set("pin", JSON.stringify({ ...known, wrong: 0, since: Date.now() }));
       return collected();
     };
     pin.input.addEventListener("keydown", (event) => { if (event.key === "Enter") open(); });
@@ -130,7 +135,9 @@ function openKiosk(page) {
     const rows = [], names = [], damaged = [];
     for (const name of store.names().filter((each) => each.startsWith("answer:")).sort()) {
       try {
-        rows.push(JSON.parse(store.get(name)).row);
+        const { row } = JSON.parse(store.get(name));
+        if (!row.response || !Object.values(row).every((value) => typeof value === "string")) throw new TypeError(name);
+        rows.push(row);
         names.push(name);
       } catch {
         damaged.push(name);
@@ -189,10 +196,10 @@ function openKiosk(page) {
     else ask();
   };
   function touched() {
+    if (dialog.open) return; // a touch beside the question is no answer to it
     clearTimeout(quiet);
     clearTimeout(ending);
     last = Date.now();
-    if (dialog.open) return;
     quiet = setTimeout(() => {
       if (!form && noted("pin") === null) return;
       if (form && at === "start" && root.lang === first && !root.querySelector(":checked")) return;

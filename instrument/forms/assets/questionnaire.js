@@ -27,12 +27,13 @@ CONTRACT
 
     loadDraft()      -> Promise of the draft that was saved last, or null
     saveDraft(draft) -> Promise; may reject: the form says so in a sentence and goes on. The draft is plain JSON:
-                        {format, stamp, round, response, language, step, answers: {column: value}, order, seed, seconds, saved}
+                        {format, stamp, round, response, tries, language, step, answers: {column: value}, order, seed, seconds, saved}
     clearDraft()     -> Promise
     submit(response) -> Promise; resolved: the response is safe, the thank-you page comes. Rejected: error.message is shown
                         (a sentence in words for the respondent, or the name of a word: "send_failed"), Send can be pressed again.
-                        `response` is {columns: [...], row: {column: text}}: canonical columns, every value a string,
-                        blank = "". response.row.response is a random id, the same at every try: storing it twice is one response.
+                        `response` is {columns: [...], row: {column: text}, try: n}: canonical columns, every value a string,
+                        blank = "". response.row.response is a random id, the same at every try: storing it twice is one
+                        response. Tries are numbered from 1: what an unanswered one held may have been changed for the next.
                         The form calls it once at a time, and never again after it was resolved.
     again            true: the thank-you page offers "Start again" (notebook, kiosk), in the words `again_word` (default
                      "again"); host.onAgain() may be given
@@ -46,7 +47,9 @@ CONTRACT
     history          true: the browser's Back goes a page back (web only)
     onLanguage(id, dir)          called with the language shown; the web page sets <html lang>
     onTitle(text)                called with a title for the window at every page
-    claim(onTaken)   -> called when answering starts; calls onTaken() when another window takes over (web only)
+    claim(onTaken, onSent)   -> called when answering starts; calls onTaken() when another window takes over, and
+                        onSent(id) when another window has sent the response of that id (web only)
+    tellSent(id)     tells the other windows so: one may have taken over while this one was sending
 
 Events on `root` (CustomEvent, bubbling): "pwiq:page" {page, place, of}, "pwiq:saved" {saved}, "pwiq:problem" {what},
 "pwiq:submitted" {response}.
@@ -143,7 +146,7 @@ class Questionnaire {
     this.session = randomId();
     const seed = this.data.shuffle ? crypto.getRandomValues(new Uint32Array(1))[0] : null;
     this.draft = {
-      format: FORMAT, stamp: this.data.stamp, round: this.round, response: randomId(), language: this.language, step: START,
+      format: FORMAT, stamp: this.data.stamp, round: this.round, response: randomId(), tries: 0, language: this.language, step: START,
       answers: { ...this.prefilled() }, order: this.order(seed), seed, seconds: {}, saved: "",
     };
   }
@@ -161,6 +164,7 @@ class Questionnaire {
   async begin() {
     const found = await this.stored();
     if (this.leaving.signal.aborted) return;
+    if (found && this.data.languages.some(({ id }) => id === found.language)) this.language = found.language;
     if (found) this.offer(found);
     else this.show(START, { focus: false, push: false });
   }
@@ -179,11 +183,12 @@ class Questionnaire {
     this.show(START, { push: false });
   }
 
-  async stored() {
+  /* The draft that is kept now; a place that cannot be read holds none that could be offered, but what is `known` of it. */
+  async stored(known = null) {
     try {
       return (await this.host.loadDraft()) ?? null;
     } catch {
-      return null; // a place that cannot be read holds no draft that could be offered
+      return known;
     }
   }
 
@@ -266,12 +271,14 @@ class Questionnaire {
   }
 
   move(by) {
+    if (this.sending) return;
     const steps = this.steps();
     const at = steps.findIndex((step) => step.id === this.draft.step);
     this.show(steps[Math.min(Math.max(at + by, 0), steps.length - 1)].id);
   }
 
   next() {
+    if (this.sending) return undefined;
     const faults = this.faults();
     if (faults.length) return this.tell(faults);
     const blank = this.blank();
@@ -332,10 +339,6 @@ class Questionnaire {
       this.clean();
       this.show(START, { push: false });
     };
-    const resume = () => {
-      this.take(found);
-      this.beginAnswering(() => this.show(found.step, { push: false }), { resumed: true });
-    };
     this.present(() => ({
       title: this.word(fits ? "draft_title" : "draft_old_title"),
       content: [
@@ -343,10 +346,23 @@ class Questionnaire {
       ],
       buttons: [
         el("button", { type: "button", class: "quiet", onclick: forget }, this.word("draft_delete")),
-        fits && el("button", { type: "button", class: "main", onclick: resume }, this.word("draft_resume")),
+        fits && el("button", { type: "button", class: "main", onclick: () => this.resume(found) }, this.word("draft_resume")),
       ],
     }));
     this.announce("page", { page: "draft", place: 0, of: 0 });
+  }
+
+  /* Go on with what is kept now: since it was offered, another window may have changed, sent or deleted it. */
+  async resume(known = null) {
+    const found = await this.stored(known);
+    if (found && !this.fits(found)) this.offer(found);
+    else if (found) {
+      this.take(found);
+      await this.beginAnswering(() => this.show(found.step, { push: false }), { resumed: true });
+    } else {
+      this.clean();
+      this.show(START, { push: false, message: this.word("draft_gone") });
+    }
   }
 
   when(saved) {
@@ -381,6 +397,7 @@ class Questionnaire {
     this.draft = {
       ...this.draft, answers, seed, order: this.order(seed), seconds: Object.fromEntries(seconds), step: String(found.step),
       response: /^[0-9a-f]{24}$/.test(found.response) ? found.response : this.draft.response,
+      tries: Number.isSafeInteger(found.tries) && found.tries > 0 ? found.tries : 0,
     };
   }
 
@@ -392,32 +409,41 @@ class Questionnaire {
     }
     this.begun = true;
     this.away = false;
-    this.host.claim?.(() => this.taken());
+    this.host.claim?.(() => this.taken(), (id) => this.sentElsewhere(id));
     return go();
   }
 
-  /* Another window goes on with these answers: this one shows them no longer and saves nothing. */
+  /* Another window goes on with these answers: this one saves nothing more, and shows them no longer once it is not sending. */
   taken() {
     if (this.sent || this.away) return;
     this.stopClock();
     clearTimeout(this.later);
     this.away = true;
-    const here = async () => {
-      const found = await this.stored();
-      if (found && !this.fits(found)) this.offer(found);
-      else if (found) {
-        this.take(found);
-        await this.beginAnswering(() => this.show(found.step, { push: false }), { resumed: true });
-      } else {
-        this.clean();
-        this.show(START, { push: false, message: this.word("draft_gone") });
-      }
-    };
+    if (!this.sending) this.giveWay();
+  }
+
+  giveWay() {
     this.present(() => ({
       title: this.word("two_windows_title"),
       content: paragraphs(this.word("two_windows")),
-      buttons: [el("button", { type: "button", class: "main", onclick: here }, this.word("go_on_here"))],
+      buttons: [el("button", { type: "button", class: "main", onclick: () => this.resume() }, this.word("go_on_here"))],
     }));
+  }
+
+  /* Another window was sending these answers when this one went on with them, and they arrived. */
+  async sentElsewhere(id) {
+    if (id !== this.draft.response || this.sent || this.sending) return;
+    const owner = !this.away;
+    this.stopClock();
+    clearTimeout(this.later);
+    this.away = true;
+    this.page = null;
+    this.draft.answers = {};
+    this.present(() => ({
+      title: this.word("sent_elsewhere_title"), content: [...paragraphs(this.word("sent_elsewhere")), ...this.support()], buttons: [],
+    }));
+    this.focusHeading();
+    if (owner) await this.forget();
   }
 
   // Time on a page, while it is seen; not by the clock on the wall, which may be set.
@@ -480,13 +506,14 @@ class Questionnaire {
       seed: this.draft.seed === null ? "" : String(this.draft.seed),
       trial: this.data.trial ? "1" : "",
     });
-    return { columns: [...this.data.columns], row };
+    return { columns: [...this.data.columns], row, try: this.draft.tries };
   }
 
-  async send(button) {
+  async send() {
     if (this.sending || this.sent || this.away) return;
-    this.sending = true;
-    button.setAttribute("aria-disabled", "true");
+    this.hold(true);
+    this.draft.tries += 1;
+    this.save(); // a page that is opened anew goes on counting
     const status = this.root.querySelector(".sending");
     status.replaceChildren(el("p", {}, this.word("sending")));
     this.root.querySelector(".failed").replaceChildren();
@@ -494,18 +521,30 @@ class Questionnaire {
     try {
       await this.host.submit(structuredClone(response));
     } catch (error) {
-      this.sending = false;
-      button.removeAttribute("aria-disabled");
+      this.hold(false);
       status.replaceChildren();
-      this.failed(error, response);
+      if (this.away) this.giveWay();
+      else this.failed(error, response);
       return;
     }
     this.sent = true;
     this.sending = false;
-    await this.forget();
+    this.host.tellSent?.(response.row.response);
+    // The draft of a window that took over meanwhile is its own: that one deletes it when it hears of this.
+    if (!this.away) await this.forget();
+    this.away = false;
     this.handed = this.host.saveAgain ? response : null;
     this.announce("submitted", { response });
     this.done();
+  }
+
+  /* While answers are under way nothing leads to a page where they could be changed. */
+  hold(sending) {
+    this.sending = sending;
+    for (const each of this.root.querySelectorAll(".buttons button, .languages button")) {
+      if (sending) each.setAttribute("aria-disabled", "true");
+      else each.removeAttribute("aria-disabled");
+    }
   }
 
   failed(error, response) {
@@ -578,6 +617,7 @@ class Questionnaire {
 
   /* The same page in another language. */
   speak(language) {
+    if (this.sending) return;
     this.language = language;
     if (this.outside) this.outside();
     else this.show(this.draft.step, { focus: false, push: false });
@@ -841,7 +881,7 @@ class Questionnaire {
   sendView() {
     const asked = this.pages().filter((page) => page.kind !== "code").flatMap((page) => page.questions);
     const used = asked.filter((question) => this.answered(question)).length;
-    const send = el("button", { type: "button", class: "main send", onclick: () => this.send(send) }, this.word(this.host.send ?? "send"));
+    const send = el("button", { type: "button", class: "main send", onclick: () => this.send() }, this.word(this.host.send ?? "send"));
     return {
       title: this.word("send_title"),
       content: [

@@ -39,8 +39,10 @@ const nothing = { loadDraft: async () => null, saveDraft: async () => undefined,
 /* The window that answered last owns the draft; the others hear of it through the storage. */
 const window_id = randomId();
 let taken = () => undefined;
+let sentElsewhere = () => undefined;
 window.addEventListener("storage", (event) => {
   if (event.key === `${KEY}:window` && event.newValue && event.newValue !== window_id) taken();
+  if (event.key === `${KEY}:sent` && event.newValue) sentElsewhere(event.newValue);
 });
 /* A page that the browser kept and shows again has heard nothing meanwhile. */
 window.addEventListener("pageshow", (event) => {
@@ -50,8 +52,9 @@ window.addEventListener("pageshow", (event) => {
     // Without storage no other window can have taken over.
   }
 });
-function claim(onTaken) {
+function claim(onTaken, onSent) {
   taken = onTaken;
+  sentElsewhere = onSent;
   try {
     store.set("window", window_id);
   } catch {
@@ -59,13 +62,23 @@ function claim(onTaken) {
   }
 }
 
-async function post({ columns, row }) {
+/* Said and not kept: an id left on the device would tell whose the response is. */
+function tellSent(id) {
+  try {
+    store.set("sent", id);
+    store.remove("sent");
+  } catch {
+    // The other window does not hear of it; whatever it sends has a higher number.
+  }
+}
+
+async function post({ columns, row, try: number }) {
   const ending = new AbortController();
   const timer = setTimeout(() => ending.abort(), WAIT);
   let reply;
   try {
     reply = await fetch(address, {
-      method: "POST", headers: { "Content-Type": "application/json" }, body: json(data, columns, [row]),
+      method: "POST", headers: { "Content-Type": "application/json" }, body: json(data, columns, [row], number),
       credentials: "omit", referrerPolicy: "no-referrer", redirect: "error", cache: "no-store", signal: ending.signal,
     });
   } catch {
@@ -90,7 +103,7 @@ async function collect(response) {
 const sending = kiosk
   ? { submit: collect, ...nothing, keeps: false, again: true, send: "send_kiosk", thanks: "thanks_kiosk", where: "where_kiosk" }
   : address
-    ? { submit: post, ...drafts, claim, where: "where_post", address }
+    ? { submit: post, ...drafts, claim, tellSent, where: "where_post", address }
     : { submit: async (response) => saveFile(response), ...drafts, claim, send: "send_file", thanks: "thanks_file", where: "where_file", saveAgain: true };
 
 /* ?organisation=a&team=north in the link fills these in. */

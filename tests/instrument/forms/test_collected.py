@@ -75,7 +75,7 @@ def test_the_last_try_stands_and_is_told(tmp_path: Path) -> None:
     again = document(tmp_path, "5.json", answers | {"response": "a", "date": "2026-11-23"}, **{"try": 2})
     table = collected([first, last, between, other, again])
     # By the random id, not as they came: nobody is known by who sent first.
-    assert table[["response", "open1", "date"]].values.tolist() == [["a", "x", "2026-11-23"], ["b", "z", ""]]
+    assert table[["response", "open1", "date"]].to_numpy().tolist() == [["a", "x", "2026-11-23"], ["b", "z", ""]]
     (remark,) = table.attrs["remarks"]
     assert remark.startswith("1 response was sent again with other answers")
     (fault,) = faults(first, last, document(tmp_path, "6.json", answers | {"open1": "w"}, **{"try": 3}))

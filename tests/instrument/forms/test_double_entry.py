@@ -327,6 +327,17 @@ def test_formulas_stay_text_all_the_way(pwiq, keyed, tmp_path):
     assert final["team"] == "'-north"
 
 
+def test_apostrophes_that_somebody_wrote_are_kept(pwiq, keyed, tmp_path):
+    texts = ["'=so called='", "''-", "'tis", "=1", "'"]
+    a = keyed("a.csv", [(str(number), {"open1": text}) for number, text in enumerate(texts)])
+    b = keyed("b.csv", [(str(number), {"open1": "other"}) for number in range(len(texts))])
+    comparison, path = compare_entries(a, b, pwiq), tmp_path / "settle.csv"
+    write_settling(comparison, path)
+    filled_in(path, lambda row: row["a"])
+    write_settled(settle(comparison, path), tmp_path / "final.csv", record=tmp_path / "record.csv")
+    assert read_responses(tmp_path / "final.csv", pwiq).people["open1"].tolist() == texts
+
+
 def test_tables_that_cannot_be_compared_are_refused_with_all_faults_of_both(pwiq, survey, keyed, tmp_path):
     a = keyed("a.csv", [("", {"stay": "1"}), ("2", {"Roleaf": "1"}), ("02", {})])
     b = keyed("b.csv", [("2026-11-22", {})])

@@ -131,7 +131,8 @@ def test_addresses_that_a_policy_could_not_hold(write, address: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "address", ["https://[::1]/x", "https://my_host.org/x", "https://h.org:/x", "https://h.org/../a", "https://h.org/./a"]
+    "address",
+    ["https://[::1]/x", "https://my_host.org/x", "https://h.org:/x", "https://h.org/../a", "https://h.org/./a"],
 )
 def test_an_address_that_a_policy_would_block_is_refused(write, address: str) -> None:
     with pytest.raises(StudyError, match="cannot be posted to"):

@@ -26,6 +26,7 @@ from tests.instrument.forms.web_form import (
     start,
     table,
     tick,
+    wait_until,
 )
 
 HOSTILE = (
@@ -49,6 +50,17 @@ def test_a_long_answer_with_markup_stays_text(page: Page, forms: WebForms) -> No
     assert len(HOSTILE) == 10000
     assert row["open1"] == HOSTILE
     assert page.title() != "gone"
+
+
+def test_in_a_file_no_spreadsheet_runs_what_was_written_and_it_can_be_told_apart(page: Page, forms: WebForms) -> None:
+    cells = {}
+    for written in ("=1+1", "'=1+1", "''-1", "'tis", "plain"):
+        begin(page, forms["canteen"])
+        go_on(page, "pageopen")
+        page.get_by_role("textbox").fill(written)
+        go_on(page, "send")
+        cells[written] = table(sent_as_file(page)).loc[0, "open1"]
+    assert cells == {"=1+1": "'=1+1", "'=1+1": "''=1+1", "''-1": "'''-1", "'tis": "'tis", "plain": "plain"}
 
 
 def test_a_formula_arrives_as_written_and_a_link_fills_in_the_team(page: Page, forms: WebForms) -> None:
@@ -278,6 +290,7 @@ def test_two_windows_are_told_apart(page: Page, forms: WebForms) -> None:
     expect(first.get_by_role("heading", level=1)).to_have_text("Open in another window")
     assert first.get_by_role("radio").count() == 0
     tick(second.get_by_role("radio").nth(4))
+    wait_until(first, lambda: first.evaluate(f"JSON.parse(localStorage['{DRAFT}']).answers.foodaf") == "5")
     press(first, "Go on here instead")
     expect(first.get_by_role("radio").nth(4)).to_be_checked()
     expect(second.get_by_role("heading", level=1)).to_have_text("Open in another window")
@@ -393,6 +406,7 @@ def test_posted_once_and_again_after_a_failure(own_page: Page, forms: WebForms) 
     expect(page.get_by_role("heading", level=1)).to_have_text("Thank you")
     assert len(got) == 3
     assert len({each["responses"][0]["response"] for each in got}) == 1
+    assert [each["try"] for each in got] == [1, 2, 3]
     assert set(got[0]["responses"][0]) == set(got[0]["columns"])
     assert got[0]["responses"][0]["code1"] == WORD[0]
     assert WORD[:2].lower() not in json.dumps(got).lower()
@@ -406,5 +420,111 @@ def test_no_reply_in_time_is_said(own_page: Page, forms: WebForms) -> None:
     go_on(page, "send")
     send(page)
     expect(page.get_by_role("status")).to_have_text("Sending …")
+    # What would be changed now would not be among what is under way.
+    for name in ("Back", "Español"):
+        expect(page.get_by_role("button", name=name)).to_have_attribute("aria-disabled", "true")
+        press(page, name)
+        assert page.evaluate("[history.state.step, document.documentElement.lang]") == ["send", "en"]
     page.clock.run_for(31_000)
     expect(page.locator(".failed")).to_contain_text("did not reply in time")
+    press(page, "Back")
+    assert page.evaluate("history.state.step") == "pagecode"
+
+
+def held(page: Page) -> list[Any]:
+    """Return the requests that a page will post: they wait for a reply."""
+    waiting: list[Any] = []
+
+    def hold(route: Any) -> None:
+        if route.request.method == "OPTIONS":
+            route.fulfill(status=204, headers={"Access-Control-Allow-Origin": "*", "Access-Control-Allow-Headers": "*"})
+        else:
+            waiting.append(route)
+
+    page.route(ADDRESS, hold)
+    return waiting
+
+
+def reply(page: Page, waiting: list[Any], status: int = 200) -> dict[str, Any]:
+    """Reply to the one request that waits, and return what was posted."""
+    expect(page.get_by_role("status")).to_have_text("Sending …")
+    wait_until(page, lambda: bool(waiting))
+    route = waiting.pop()
+    posted: dict[str, Any] = json.loads(route.request.post_data)
+    route.fulfill(status=status, headers={"Access-Control-Allow-Origin": "*"}, body="")
+    return posted
+
+
+def test_answers_changed_after_a_lost_reply_have_a_higher_number(own_page: Page, forms: WebForms) -> None:
+    page = own_page
+    waiting = held(page)
+    begin(page, forms["post"])
+    go_on(page, "pageopen")
+    page.get_by_role("textbox").fill("first")
+    go_on(page, "send")
+    send(page)
+    first = reply(page, waiting, status=500)
+    expect(page.locator(".failed")).to_contain_text("did not accept")
+    send(page)
+    expect(page.get_by_role("status")).to_have_text("Sending …")
+    page.reload()  # the reply to the second is never seen
+    waiting.clear()
+    press(page, "Go on where I stopped")
+    for _ in range(10):
+        if page.evaluate("history.state.step") != "pageopen":
+            press(page, "Back")
+    page.get_by_role("textbox").fill("changed")
+    go_on(page, "send")
+    send(page)
+    third = reply(page, waiting)
+    expect(page.get_by_role("heading", level=1)).to_have_text("Thank you")
+    assert [first["try"], third["try"]] == [1, 3]
+    assert [each["responses"][0]["open1"] for each in (first, third)] == ["first", "changed"]
+    assert first["responses"][0]["response"] == third["responses"][0]["response"]
+
+
+def test_a_window_that_goes_on_with_answers_under_way_hears_that_they_arrived(own_page: Page, forms: WebForms) -> None:
+    first, second = own_page, own_page.context.new_page()
+    owner = "localStorage['pwiq:canteen_p:window']"
+    waiting = held(first)
+    asked: list[Any] = held(second)
+    begin(first, forms["post"])
+    go_on(first, "send")
+    send(first)
+    second.goto(forms["post"].as_uri())
+    press(second, "Go on where I stopped")
+    expect(second.locator("button.send")).to_be_visible()
+    # It fails: the second has the answers now.
+    wait_until(first, lambda: first.evaluate(owner) == second.evaluate(owner))
+    reply(first, waiting, status=500)
+    expect(first.get_by_role("heading", level=1)).to_have_text("Open in another window")
+    press(first, "Go on here instead")
+    send(first)
+    press(second, "Go on here instead")
+    expect(second.locator("button.send")).to_be_visible()
+    wait_until(first, lambda: first.evaluate(owner) == second.evaluate(owner))
+    posted = reply(first, waiting)
+    expect(first.get_by_role("heading", level=1)).to_have_text("Thank you")
+    expect(second.get_by_role("heading", level=1)).to_have_text("Already sent")
+    expect(second.locator("button.send")).to_have_count(0)
+    press(second, "Español")
+    expect(second.get_by_role("heading", level=1)).to_have_text("Ya se enviaron")
+    second.evaluate("dispatchEvent(new PopStateEvent('popstate', { state: history.state }))")  # as Back does
+    expect(second.get_by_role("heading", level=1)).to_have_text("Ya se enviaron")
+    second.reload()
+    expect(second.get_by_role("button", name="Start")).to_be_visible()
+    assert (posted["try"], asked) == (2, [])
+    kept = second.evaluate("JSON.stringify(localStorage)")
+    assert posted["responses"][0]["response"] not in kept
+
+
+def test_a_draft_that_was_sent_since_it_was_offered_is_not_gone_on_with(page: Page, forms: WebForms) -> None:
+    second = page.context.new_page()
+    begin(page, forms["canteen"])
+    second.goto(forms["canteen"].as_uri())
+    expect(second.get_by_role("heading", level=1)).to_have_text("You have begun already")
+    go_on(page, "send")
+    sent_as_file(page)
+    wait_until(second, lambda: second.evaluate(f"localStorage['{DRAFT}'] ?? null") is None)
+    press(second, "Go on where I stopped")
+    expect(second.get_by_text("have been sent or deleted")).to_be_visible()

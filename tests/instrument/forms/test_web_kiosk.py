@@ -97,7 +97,7 @@ def test_many_people_on_one_device(page: Page, forms: WebForms) -> None:
         press(page, "Save as CSV")
     responses = read_responses(saved(waiting.value), CANTEEN)
     people = responses.people.assign(first=responses.answers["foodaf"]).set_index("first")
-    assert people["open1"].to_dict() == {2: "the first wrote this", 5: "'- the second"}
+    assert people["open1"].to_dict() == {2: "the first wrote this", 5: "- the second"}
     with page.expect_download() as waiting:
         press(page, "Save as JSON")
     exact = json.loads(saved(waiting.value).read_text(encoding="utf-8"))
@@ -202,35 +202,69 @@ def test_without_cryptography_or_storage_it_says_so(
     expect(own_page.get_by_text(sentence)).to_be_visible()
 
 
-def test_a_full_device_loses_no_answer(page: Page, forms: WebForms) -> None:
+# Full for as long as a large answer is there: nothing can be added, and no entry can grow.
+QUOTA = """const set = Storage.prototype.setItem;
+Storage.prototype.setItem = function (name, text) {
+  const full = this.getItem("pwiq:canteen_p:answer:big") !== null;
+  if (full && text.length > (this.getItem(name) ?? "").length) throw new DOMException("full", "QuotaExceededError");
+  set.call(this, name, text);
+};"""
+BIG = "() => { localStorage['pwiq:canteen_p:answer:big'] = JSON.stringify({ row: { response: 'big' } }); }"
+
+
+def test_a_full_device_loses_no_answer_and_the_facilitator_makes_room(page: Page, forms: WebForms) -> None:
     prepared(page, forms)
-    page.evaluate(f"() => {{ {FULL} }}")
+    log_in(page)
+    press(page, "Close")
     start(page)
     go_on(page, "pageopen")
     page.get_by_role("textbox").first.fill("not lost")
     go_on(page, "send")
+    page.evaluate(BIG)
+    page.evaluate(f"() => {{ {QUOTA} }}")
     send(page)
-    expect(page.locator(".failed")).to_contain_text("no room")
-    with page.expect_download() as waiting:
-        press(page, "Save my answers as a file")
-    assert table(saved(waiting.value)).loc[0, "open1"] == "not lost"
+    expect(page.locator(".failed")).to_contain_text("call the facilitator")
+    assert page.get_by_role("button").all_inner_texts() == ["English", "Español", "Back", "Hand in my answers"]
+    second = page.context.new_page()
+    second.add_init_script(QUOTA)
+    second.goto(forms["kiosk"].as_uri())
+    log_in(second)
+    with second.expect_download() as waiting:
+        press(second, "Save as JSON")
+    assert "not lost" not in saved(waiting.value).read_text(encoding="utf-8")
+    tick(second.get_by_role("checkbox"))
+    press(second, "Delete these")
+    expect(second.get_by_text("Finished questionnaires on this device: 0")).to_be_visible()
+    send(page)
+    expect(page.get_by_role("heading", level=1)).to_have_text("Thank you")
+    press(second, "Close")
+    log_in(second)
+    with second.expect_download() as waiting:
+        press(second, "Save as CSV")
+    assert table(saved(waiting.value))["open1"].tolist() == ["not lost"]
+
+
+DAMAGED = ["{", "{}", "null", '{"row": []}', '{"row": {"response": "a4", "open1": 7}}']
 
 
 def test_damaged_entries_are_counted_kept_and_told(page: Page, forms: WebForms) -> None:
     prepared(page, forms)
-    page.evaluate("() => { localStorage['pwiq:canteen_p:answer:aa'] = '{'; }")
+    page.evaluate(
+        "(damaged) => damaged.forEach((text, at) => { localStorage[`pwiq:canteen_p:answer:a${at}`] = text; })", DAMAGED
+    )
     answer_as(page, 1, "whole")
     press(page, "Next person")
     log_in(page)
-    expect(page.get_by_text("Finished questionnaires on this device: 2")).to_be_visible()
-    expect(page.get_by_text("damaged and left out of the files: 1")).to_be_visible()
+    expect(page.get_by_text(f"Finished questionnaires on this device: {len(DAMAGED) + 1}")).to_be_visible()
+    expect(page.get_by_text(f"left out of the files: {len(DAMAGED)}")).to_be_visible()
     with page.expect_download() as waiting:
         press(page, "Save as CSV")
     assert table(saved(waiting.value))["open1"].tolist() == ["whole"]
     tick(page.get_by_role("checkbox"))
     press(page, "Delete these")
-    expect(page.get_by_text("Finished questionnaires on this device: 1")).to_be_visible()
-    assert page.evaluate("localStorage['pwiq:canteen_p:answer:aa']") == "{"
+    expect(page.get_by_text(f"Finished questionnaires on this device: {len(DAMAGED)}")).to_be_visible()
+    names = [f"pwiq:canteen_p:answer:a{at}" for at in range(len(DAMAGED))]
+    assert page.evaluate("(names) => names.map((name) => localStorage[name])", names) == DAMAGED
 
 
 def test_whoever_walks_away_leaves_nothing_behind(own_page: Page, forms: WebForms) -> None:
@@ -252,6 +286,8 @@ def test_whoever_walks_away_leaves_nothing_behind(own_page: Page, forms: WebForm
     press(page, "I am still here")
     expect(page.get_by_role("textbox").first).to_have_value(LEFT)
     page.clock.run_for(301_000)
+    # Somebody brushes the screen beside the question: that is no answer to it.
+    page.mouse.click(5, 5)
     page.clock.run_for(61_000)
     expect(page.get_by_role("button", name="Start")).to_be_visible()
     assert LEFT not in page.evaluate(EVERYTHING)
@@ -278,6 +314,7 @@ def test_the_facilitators_pages_close_by_themselves_too(own_page: Page, forms: W
     log_in(page)
     expect(page.get_by_role("heading", name="Answers on this device")).to_be_visible()
     page.clock.run_for(301_000)
+    page.keyboard.press("Tab")
     page.clock.run_for(61_000)
     expect(page.get_by_role("button", name="Start")).to_be_visible()
     page.go_back()

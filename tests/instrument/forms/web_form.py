@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -85,6 +86,15 @@ def start(page: Page) -> None:
 def go_on(page: Page, until: str) -> None:
     """Press Next, past blanks, until a step."""
     assert page.evaluate(_GO_ON, until) == until
+
+
+def wait_until(page: Page, reached: Callable[[], bool]) -> None:
+    """Wait for what is not seen on a page: a window hears of another a moment later."""
+    for _ in range(1000):
+        if reached():
+            return
+        page.wait_for_timeout(5)
+    raise AssertionError("it did not come to that")
 
 
 def press(page: Page, name: str) -> None:
