@@ -35,8 +35,8 @@ def other_digest(text: str, instrument: Instrument) -> str:
     Examples
     --------
     >>> from instrument import read_instrument
-    >>> other_digest("pwiq 0.2.0 sha256:0123456789abcdef", read_instrument("pwiq"))[:57]
-    'answers to pwiq 0.2.0 of another digest (01234567…, here '
+    >>> other_digest("pwiq 0.3.0 sha256:0123456789abcdef", read_instrument("pwiq"))[:57]
+    'answers to pwiq 0.3.0 of another digest (01234567…, here '
     """
     digest = _DIGEST.search(text)
     name, version = stamped(text)
@@ -92,7 +92,7 @@ def comparability(instrument: Instrument, version: str, *, definition: str | Pat
     --------
     >>> from instrument import read_instrument
     >>> comparability(read_instrument("pwiq"), "0.0.1")[:76]
-    'answers to version 0.0.1, read by 0.2.0: no definition 0.0.1 is kept beside '
+    'answers to version 0.0.1, read by 0.3.0: no definition 0.0.1 is kept beside '
     """
     head = f"answers to version {version}, read by {instrument.version}"
     past = read_past(instrument, version, definition=definition)

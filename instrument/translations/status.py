@@ -112,7 +112,7 @@ def translations_text(definition: str | Path, *, language: str | None = None) ->
     --------
     >>> from instrument.translations import translations_text
     >>> print(translations_text("pwiq", language="es").splitlines()[2])
-    es: draft; 439 of 439 texts are translated
+    es: draft; 440 of 440 texts are translated
     """
     file = load_definition(definition)
     if language is not None:

@@ -199,7 +199,7 @@ def test_from_jupyterlab_to_answers_by_keyboard_though_the_kernel_is_killed(page
     command(page, "Use Theme: JupyterLab Dark")
     page.wait_for_function("() => document.body.dataset.jpThemeLight === 'false'")
     run_all_and_go_to_the_form(page)
-    page.get_by_role("button", name="Go on where I stopped").wait_for()
+    page.get_by_role("button", name="Seguir donde lo dejé").wait_for()
     assert faults_by_axe(page) == []
     fill_in(page, pages=1)
     assert page.locator(".pwiq-form h1").inner_text() == heading

@@ -122,9 +122,10 @@ function openKiosk(page) {
       // Counted as wrong first, so that a reload during the check saves no try. The entry keeps its length: it can be
       // written on a full device.
       store.set("pin", JSON.stringify({ ...known, wrong: known.wrong + 1, since: Date.now() }));
-      if ((await hashed(pin.input.value, known.salt, known.rounds)) !== known.hash) return fault(word("kiosk_pin_wrong"), pin.input);
-      store.set("pin", JSON.stringify({ ...known, wrong: 0, since: Date.now() }));
-      return collected();
+      const right = (await hashed(pin.input.value, known.salt, known.rounds)) === known.hash;
+      if (right) store.set("pin", JSON.stringify({ ...known, wrong: 0, since: Date.now() }));
+      if (!pin.input.isConnected) return undefined; // closed meanwhile: somebody else may sit here by now
+      return right ? collected() : fault(word("kiosk_pin_wrong"), pin.input);
     };
     pin.input.addEventListener("keydown", (event) => { if (event.key === "Enter") open(); });
     show(word("kiosk_title"), [pin.block], [button(word("kiosk_close"), ask, "quiet"), button(word("kiosk_open"), open)]);

@@ -215,6 +215,7 @@ BIG = "() => { localStorage['pwiq:canteen_p:answer:big'] = JSON.stringify({ row:
 def test_a_full_device_loses_no_answer_and_the_facilitator_makes_room(page: Page, forms: WebForms) -> None:
     prepared(page, forms)
     log_in(page)
+    expect(page.get_by_text("Finished questionnaires on this device")).to_be_visible()
     press(page, "Close")
     start(page)
     go_on(page, "pageopen")
@@ -242,6 +243,27 @@ def test_a_full_device_loses_no_answer_and_the_facilitator_makes_room(page: Page
     with second.expect_download() as waiting:
         press(second, "Save as CSV")
     assert table(saved(waiting.value))["open1"].tolist() == ["not lost"]
+
+
+def test_a_door_that_was_closed_does_not_open_later(page: Page, forms: WebForms) -> None:
+    prepared(page, forms)
+    page.evaluate("""() => {
+      const derive = crypto.subtle.deriveBits.bind(crypto.subtle);
+      crypto.subtle.deriveBits = async (...all) => {
+        const bits = await derive(...all);
+        await window.held;
+        window.done = true;
+        return bits;
+      };
+      window.held = new Promise((resolve) => { window.release = resolve; });
+    }""")
+    log_in(page)
+    press(page, "Close")
+    expect(page.get_by_role("button", name="For the facilitator")).to_be_visible()
+    page.evaluate("window.release()")
+    page.wait_for_function("() => window.done")
+    page.evaluate("() => new Promise((resolve) => setTimeout(resolve, 50))")
+    assert page.get_by_text("Finished questionnaires on this device").count() == 0
 
 
 DAMAGED = ["{", "{}", "null", '{"row": []}', '{"row": {"response": "a4", "open1": 7}}']
