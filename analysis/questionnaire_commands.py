@@ -103,6 +103,7 @@ def _check_instrument(options: argparse.Namespace) -> None:
 def _codebook(options: argparse.Namespace) -> None:
     from instrument.codebook import codebook
     from instrument.definition import read_instrument
+    from instrument.files import csv_text
 
     check_out(options)
     instrument = read_instrument(options.instrument)
@@ -110,7 +111,7 @@ def _codebook(options: argparse.Namespace) -> None:
     if language not in instrument.languages:
         raise UsageError(f"--language {language}: {instrument.id} has {', '.join(instrument.languages)}")
     table = codebook(instrument, language=language)
-    write_text(table.to_csv(lineterminator="\n"), options)
+    write_text(csv_text(table.reset_index()), options)
 
 
 def _versions(options: argparse.Namespace) -> None:
@@ -281,8 +282,7 @@ def _languages_of_the_study(options: argparse.Namespace, instrument: Instrument)
         return None
     from instrument.forms.study import read_study
 
-    known = read_study(options.study).languages
-    return [language for language in instrument.languages if language in known] or None
+    return list(read_study(options.study).offered(instrument)) or None
 
 
 def _export(options: argparse.Namespace) -> None:

@@ -381,8 +381,14 @@ def lasting(definition: str | Path) -> str:
     >>> lasting("pwiq"), Path(lasting("./analysis")).is_absolute()
     ('pwiq', True)
     """
-    bare = _ships(definition) and (isinstance(definition, str) or not Path(definition).exists())
-    return str(definition) if bare or not Path(definition).exists() else str(Path(definition).resolve())
+    own = _own(definition)
+    return str(definition) if own is None else str(own.resolve())
+
+
+def _own(definition: str | Path) -> Path | None:
+    """Return the file or folder that is meant; None where it is a name that ships with the package, or nothing."""
+    path = Path(definition)
+    return path if path.exists() and not (isinstance(definition, str) and _ships(definition)) else None
 
 
 def _shipped(name: str | Path) -> Path:
@@ -399,13 +405,13 @@ def find_definition(definition: str | Path) -> tuple[Path, dict[str, Path]]:
     A bare name is first that of a questionnaire that ships with the package: a folder that happens to be called so where
     somebody works must not take its place. Written ``./pwiq``, or as a `Path`, it is the folder.
     """
-    path = Path(definition)
-    if _ships(definition) and (isinstance(definition, str) or not path.exists()):
+    path = _own(definition)
+    if path is None:
+        if not _ships(definition):
+            raise FileNotFoundError(
+                f"{definition}: no such file or folder, nor a questionnaire that ships with the package (pwiq)"
+            )
         path = _shipped(definition)
-    elif not path.exists():
-        raise FileNotFoundError(
-            f"{definition}: no such file or folder, nor a questionnaire that ships with the package (pwiq)"
-        )
     if path.is_file():
         return path, {}
     files = [file for file in sorted(path.glob("*.toml")) if file.is_file()]

@@ -254,8 +254,8 @@ def _of_this_questionnaire(table: RawTable, instrument: Instrument) -> RawTable:
                 ]
             )
     remarks = [("(stamp)", f"made from {table.stamp}")] if table.stamp else []
-    trial = columns.get("trial", Column(texts=(), position=np.zeros(0, dtype=np.int64)))
-    if trials := sum(int((trial.position == at).sum()) for at, text in enumerate(trial.texts) if text == "1"):
+    if "trial" in columns and "1" in columns["trial"].texts:
+        trials = int((columns["trial"].position == columns["trial"].texts.index("1")).sum())
         remarks.append(
             ("(trial)", f"{trials} of {len(table.rows)} rows come from a trial form: take them out before you score")
         )

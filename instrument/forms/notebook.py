@@ -123,7 +123,7 @@ class Form(anywidget.AnyWidget):
             )
         if study is not None and not isinstance(study, Study):
             study = read_study(study)
-        offered = [each for each in instrument.languages if study is None or each in study.languages]
+        offered = instrument.languages if study is None else study.offered(instrument)
         first = language or next(iter(offered), instrument.languages[0])
         self.survey: Survey = build_survey(
             instrument,

@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from instrument.definition import Instrument
+
 _TEXTS = ("by", "contact", "consent", "readers", "when")
 _SUPPORT = ("name", "how")
 _PAPER = ("where", "until")
@@ -104,6 +106,10 @@ class Study:
             f"the study has no texts in {language!r} (it has {', '.join(self.languages)}): add [{language}] to the study "
             "file, or leave the language out of the form"
         )
+
+    def offered(self, instrument: Instrument) -> tuple[str, ...]:
+        """Return the questionnaire's languages in which the study has texts: a form is asked in no other."""
+        return tuple(language for language in instrument.languages if language in self.languages)
 
     @property
     def placeholders(self) -> tuple[str, ...]:

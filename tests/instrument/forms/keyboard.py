@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from playwright.sync_api import CDPSession, Page
 
+from instrument.survey import Asked
+
 LETTERS = "ñBXq"
 # What breaks tables and pages, ten thousand characters of it.
-LONG = "<script>alert(1)</script> =1+1 \"q\" 'a', ; \\ 🙂👩🏽‍⚕️ ñ\n" + "lo que sea " * 900
+LONG = "=1+1 <script>alert(1)</script> \"q\" 'a', ; \\ 🙂👩🏽‍⚕️ ñ\n" + "lo que sea " * 900
 
 _KEYS = {"Tab": (9, ""), "ArrowUp": (38, ""), "ArrowDown": (40, ""), "Space": (32, " "), "Enter": (13, "\r")}
 _LISTEN = """() => {
@@ -50,6 +52,21 @@ _STATE = """async ({ pages, reminded }) => {
   return { pages: seen.pages, submitted: seen.submitted, moved: seen.pages !== pages, inside: form().contains(at), stops,
     said: text(".errors, .failed") };
 }"""
+
+
+class Met:
+    """Holds each question that is met to its words in a language, and keeps which were; for `fill_in(…, meet=…)`."""
+
+    def __init__(self, asked: Mapping[str, Asked], language: str) -> None:
+        self.asked = asked
+        self.language = language
+        self.ids: list[str] = []
+
+    def __call__(self, stop: dict[str, Any]) -> None:
+        question = self.asked[stop["question"]]
+        assert stop["text"] == question.text[self.language]
+        assert stop["labels"] == [choice.label[self.language] for choice in question.choices]
+        self.ids.append(question.id)
 
 
 def fill_in(

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from instrument import build_survey, read_instrument, read_responses
-from instrument.files import csv_text, spreadsheet_safe
+from instrument.files import csv_text
 from instrument.forms.collected import LONGEST, collected
 from instrument.forms.survey_json import asset, form_data
 from instrument.responses import ResponseError
@@ -45,7 +45,7 @@ def test_files_of_a_whole_form_are_read_by_the_gate(tmp_path: Path) -> None:
     every = [form_data(build_survey(instrument, forms=[form]))["columns"] for form in ("P", "PS", "C", "CS")]
     table = collected([*paths, *(document(tmp_path, f"{at}{at}.json", columns=each) for at, each in enumerate(every))])
     assert table["response"].tolist() == ["aa", "bb"]
-    spreadsheet_safe(table).to_csv(tmp_path / "answers.csv", index=False)
+    (tmp_path / "answers.csv").write_text(csv_text(table), encoding="utf-8")
     responses = read_responses(tmp_path / "answers.csv", instrument)
     items = list(instrument.asked_by("CS"))
     assert (responses.answers.loc["aa", items] == 2).all()

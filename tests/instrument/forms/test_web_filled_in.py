@@ -11,12 +11,12 @@ import pytest
 from playwright.sync_api import Page
 
 from instrument import build_survey, read_instrument, read_responses, score
-from instrument.files import spreadsheet_safe
+from instrument.files import csv_text, unmasked
 from instrument.forms.collected import collected
 from instrument.forms.web import write_web
 from instrument.responses import Responses
 from instrument.survey import Asked
-from tests.instrument.forms.keyboard import fill_in
+from tests.instrument.forms.keyboard import Met, fill_in
 from tests.instrument.forms.made_up_study import STUDY
 from tests.instrument.forms.web_form import ADDRESS, POSTING, saved
 
@@ -66,7 +66,7 @@ def answered_in_spanish(page: Page, form: str, tmp_path: Path, **options: Any) -
     answers = fill_in(page, form=form, language="es", leave=left_blank(form, "es"), **options)
     page.unroute(ADDRESS)
     table = tmp_path / "collected.csv"
-    spreadsheet_safe(collected([posted])).to_csv(table, index=False)
+    table.write_text(csv_text(collected([posted])), encoding="utf-8")
     return table, answers
 
 
@@ -76,19 +76,12 @@ def test_filled_in_by_keyboard_alone_the_answers_arrive(page: Page, tmp_path: Pa
     language = "en" if answered is answered_in_english else "es"
     survey = SURVEYS[form]
     asked = {question.id: question for question in survey.questions() if form in question.forms}
-    met: list[str] = []
-
-    def meet(stop: dict[str, Any]) -> None:
-        question = asked[stop["question"]]
-        assert stop["text"] == question.text[language]
-        assert stop["labels"] == [choice.label[language] for choice in question.choices]
-        met.append(question.id)
-
+    met = Met(asked, language)
     page.set_viewport_size({"width": 320, "height": 100})  # what is drawn costs much of the time
-    path, answers = answered(page, form, tmp_path, meet=meet)
-    assert sorted(met) == sorted(asked)
+    path, answers = answered(page, form, tmp_path, meet=met)
+    assert sorted(met.ids) == sorted(asked)
     assert 0.4 * len(asked) < len(answers)
-    raw = pd.read_csv(path, dtype=str, keep_default_na=False).iloc[0]
+    raw = pd.read_csv(path, dtype=str, keep_default_na=False).iloc[0].map(unmasked)
     columns = list(dict.fromkeys(["form", *(column for question in asked.values() for column in _columns(question))]))
     assert raw[columns].to_dict() == dict.fromkeys(columns, "") | answers | {"form": form}
     responses = read_responses(path, PWIQ)
